@@ -1,0 +1,30 @@
+// Bounds that are part of the design, each with its reason. Bounds an operator may move live in the config.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace braid::limits {
+
+// Frames per receive burst: DPDK's usual trade of latency for cache reuse.
+inline constexpr unsigned kBurst = 32;
+// Ports one appliance serves.
+inline constexpr unsigned kMaxPorts = 8;
+// Workers (slices of the token space per node).
+inline constexpr unsigned kMaxWorkers = 16;
+// Subflows of one session; the id of a peer address has 8 bits.
+inline constexpr unsigned kMaxSubflows = 8;
+// Segments one connection may send per turn, so none starves the others.
+inline constexpr unsigned kMaxSegmentsPerTurn = 64;
+// Timers fired per turn.
+inline constexpr unsigned kAlarmsPerTurn = 256;
+// Keys drawn per worker slice before MPTCP is declined (RFC 8684 3.1).
+inline constexpr unsigned kTokenDraws = 64;
+// Servers of one upstream.
+inline constexpr unsigned kMaxUpstreamServers = 16;
+// Out-of-order segments kept per connection or session.
+inline constexpr std::uint32_t kReassemblyPieces = 4096;
+// The send MSS is never lower, whatever a peer says (CVE-2019-11479).
+inline constexpr std::uint32_t kMinSegment = 88;
+
+}  // namespace braid::limits

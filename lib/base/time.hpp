@@ -1,0 +1,43 @@
+// Time as a value. Nothing below `dpdk` and `app` reads a clock: every function that needs the time
+// is given an Instant, so a test can run whole worlds in virtual time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace braid {
+
+// Tag of the appliance's own time line; its epoch is whatever the driver of `poll(now)` chose.
+struct BraidClock {
+  using rep = std::int64_t;
+  using period = std::nano;
+  using duration = std::chrono::nanoseconds;
+  using time_point = std::chrono::time_point<BraidClock, duration>;
+  static constexpr bool is_steady = true;
+};
+
+using Duration = std::chrono::nanoseconds;
+using Instant = BraidClock::time_point;
+
+inline constexpr Instant kNever = Instant::max();
+
+// Microseconds since the epoch, modulo 2^32. Differences are right for spans under 35 minutes.
+constexpr std::uint32_t micros(Instant t) {
+  return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1000);
+}
+
+// Milliseconds since the epoch, modulo 2^32 (the unit of TCP timestamps sent by Braid).
+constexpr std::uint32_t millis(Instant t) {
+  return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000);
+}
+
+// Duration in whole microseconds, clamped to [0, 2^32-1].
+constexpr std::uint32_t micros(Duration d) {
+  const auto us = d.count() / 1000;
+  if (us < 0) return 0;
+  return us > 0xffffffffLL ? 0xffffffffU : static_cast<std::uint32_t>(us);
+}
+
+constexpr Duration from_micros(std::uint32_t us) { return std::chrono::microseconds(us); }
+
+}  // namespace braid
