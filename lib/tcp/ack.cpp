@@ -1,0 +1,224 @@
+// An acknowledgement comes in: window, SACK scoreboard, RACK loss detection (RFC 8985), recovery.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+using stats::Counter;
+
+struct Connection::Ack {
+  std::uint32_t flight_before = 0;
+  std::uint32_t delivered = 0;    // bytes newly acknowledged or SACKed
+  std::uint32_t newly_acked = 0;  // by the cumulative number alone
+  std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
+  bool sacked = false;
+};
+
+bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
+  if (after(f.ack, snd_nxt_)) {  // RFC 5961 5.2: acknowledges what was never sent
+    challenge(ctx);
+    return false;
+  }
+  if (before(f.ack, snd_una_ - std::max(max_snd_wnd_, 0xffffU))) {
+    challenge(ctx);
+    return false;
+  }
+  Ack a;
+  a.flight_before = in_flight();
+  const SubSeq una_before = snd_una_;
+  const std::uint32_t window_before = snd_wnd_;
+  update_window(ctx, f);
+  if (sack_on_ && f.options.sack_count != 0 && flight_->head != flight_->unsent) mark_sacked(ctx, f, a);
+  if (after(f.ack, snd_una_)) {
+    remove_acked(ctx, f.ack, a);
+    progress_ms_ = millis(ctx.now);
+    backoffs_ = 0;
+    flight_->duplicate_acks = 0;
+  } else if (!sack_on_ && f.ack == snd_una_ && f.payload_length == 0 && flight_->head != flight_->unsent &&
+             window_before == snd_wnd_ && flight_->duplicate_acks < 255) {
+    ++flight_->duplicate_acks;
+  }
+  if (a.rtt_us != 0) rtt_.sample(a.rtt_us);
+  if (flight_->recovery != Recovery::open && at_or_after(snd_una_, flight_->recovery_point)) {
+    flight_->recovery = Recovery::open;
+    cc_.cwnd = std::max(cc_.cwnd, mss_ + 0U);
+  }
+  if (flight_->head != flight_->unsent) detect_losses(ctx, a);
+  if (a.delivered != 0) {
+    flight_->probing = false;
+    if (flight_->recovery != Recovery::fast) {
+      const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
+      congestion_control(congestion_).on_ack(cc_, view, a.delivered);
+    }
+  }
+  if (snd_una_ != una_before || a.delivered != 0) arm_send_timer(ctx);
+  if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);
+  if (state_ == State::closed) return true;
+  if (a.delivered != 0 || snd_wnd_ != window_before || flight_->lost_bytes != 0) {
+    touch(ctx);
+    on_send_room(ctx);
+  }
+  return true;
+}
+
+// RFC 9293 3.10.7.4: only a segment at least as new as the last one that moved the window may move it.
+void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
+  const bool newer = before(snd_wl1_, f.seq) || (snd_wl1_ == f.seq && at_or_before(snd_wl2_, f.ack));
+  if (!newer || before(f.ack, snd_una_)) return;
+  const std::uint32_t window = static_cast<std::uint32_t>(f.window) << snd_scale_;
+  snd_wl1_ = f.seq;
+  snd_wl2_ = f.ack;
+  if (window == snd_wnd_) return;
+  snd_wnd_ = window;
+  max_snd_wnd_ = std::max(max_snd_wnd_, window);
+  if (timer_ == Timer::persist && window != 0) {
+    backoffs_ = 0;
+    set_timer(ctx, Timer::none, kNever);
+  }
+}
+
+// A segment's bytes have arrived, by ACK or SACK: RTT sample and RACK's newest delivery (RFC 8985 6.2 step
+// 2).
+void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
+  a.delivered += s.length;
+  const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
+  const bool again = s.is(Segment::kRetransmitted);
+  if (again && rtt < rtt_.min()) return;     // most likely the ACK of an earlier transmission
+  if (!again) a.rtt_us = std::max(rtt, 1U);  // Karn (RFC 6298 3); the last one noted was sent last
+  if (!again && sack_on_ && before(s.end(), flight_->high_sacked) && !s.is(Segment::kSacked))
+    reordering_ = true;
+  const auto newer = static_cast<std::int32_t>(s.sent_us - flight_->rack_sent_us);
+  if (flight_->rack_rtt_us == 0 || newer > 0 || (newer == 0 && after(s.end(), flight_->rack_end))) {
+    flight_->rack_sent_us = s.sent_us;
+    flight_->rack_end = s.end();
+    flight_->rack_rtt_us = rtt;
+  }
+}
+
+void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
+  SubSeq highest = at_or_before(flight_->high_sacked, snd_una_) ? snd_una_ : flight_->high_sacked;
+  for (unsigned i = 0; i < f.options.sack_count; ++i) {
+    const wire::SackBlock& b = f.options.sack[i];
+    // Nonsense, what was never sent, and D-SACK (RFC 2883) mark nothing.
+    if (!before(b.begin, b.end) || after(b.end, snd_nxt_) || at_or_before(b.end, snd_una_) ||
+        before(b.begin, f.ack))
+      continue;
+    for (Segment* s = flight_->head; s != flight_->unsent && before(s->seq, b.end); s = s->sent_next) {
+      if (s->is(Segment::kSacked) || before(s->seq, b.begin) || after(s->end(), b.end)) continue;
+      note_delivery(ctx, *s, a);
+      s->set(Segment::kSacked);
+      flight_->sacked_bytes += s->length;
+      if (s->is(Segment::kLost)) {
+        s->clear(Segment::kLost);
+        flight_->lost_bytes -= s->length;
+      }
+      a.sacked = true;
+      highest = later(highest, s->end());
+    }
+  }
+  flight_->high_sacked = highest;
+}
+
+void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
+  a.newly_acked = static_cast<std::uint32_t>(ack - snd_una_);
+  snd_una_ = ack;
+  flight_->high_sacked = later(flight_->high_sacked, ack);
+  while (flight_->head != flight_->unsent && at_or_before(flight_->head->end(), ack)) {
+    Segment& s = *flight_->head;
+    __builtin_prefetch(s.sent_next);  // a window of segments is more than the nearest cache holds
+    if (!s.is(Segment::kSacked)) note_delivery(ctx, s, a);
+    if (s.is(Segment::kSacked)) flight_->sacked_bytes -= s.length;
+    if (s.is(Segment::kLost)) flight_->lost_bytes -= s.length;
+    flight_->head = s.sent_next;
+    if (flight_->head == nullptr) flight_->tail = nullptr;
+    if (flight_->lost_hint == &s) flight_->lost_hint = nullptr;
+    s.clear(Segment::kInSent);
+    on_unqueued(ctx, s);
+    if (state_ == State::closed) return;
+  }
+}
+
+void Connection::mark_lost(Segment& s) {
+  s.set(Segment::kLost);
+  flight_->lost_bytes += s.length;
+  flight_->lost_hint = nullptr;
+}
+
+void Connection::detect_losses(Context& ctx, Ack& a) {
+  bool lost = false;
+  if (sack_on_) {
+    if (flight_->sacked_bytes != 0 || flight_->recovery != Recovery::open) lost = rack_losses(ctx);
+  } else if (flight_->duplicate_acks == 3 || (flight_->recovery == Recovery::fast && a.newly_acked != 0)) {
+    // RFC 6582: three duplicates, or a partial acknowledgement, condemn the first segment.
+    if (!flight_->head->is(Segment::kLost) &&
+        (flight_->duplicate_acks == 3 || flight_->recovery == Recovery::fast)) {
+      mark_lost(*flight_->head);
+      retransmit_first_ = true;
+      lost = true;
+    }
+  }
+  if (lost && flight_->recovery == Recovery::open) enter_recovery(ctx);
+}
+
+// RFC 8985 6.2 step 5: lost is what was sent before the newest delivery, by more than the reordering window.
+bool Connection::rack_losses(Context& ctx) {
+  std::uint32_t reorder_us = std::min(rtt_.min() / 4, rtt_.srtt());
+  if (!reordering_ && (flight_->recovery != Recovery::open || flight_->sacked_bytes >= 3U * mss_))
+    reorder_us = 0;
+  const std::uint32_t now = micros(ctx.now);
+  std::uint32_t wait = 0;
+  bool lost = false;
+  for (Segment* s = flight_->head; s != flight_->unsent && before(s->seq, flight_->high_sacked);
+       s = s->sent_next) {
+    if (s->is(Segment::kSacked) || s->is(Segment::kLost)) continue;
+    const auto age = static_cast<std::int32_t>(flight_->rack_sent_us - s->sent_us);
+    if (age < 0 || (age == 0 && !after(flight_->rack_end, s->end()))) continue;
+    const auto remaining = static_cast<std::int32_t>(s->sent_us + flight_->rack_rtt_us + reorder_us - now);
+    if (remaining <= 0) {
+      mark_lost(*s);
+      lost = true;
+    } else {
+      wait = std::max(wait, static_cast<std::uint32_t>(remaining));
+    }
+  }
+  if (wait != 0) set_timer(ctx, Timer::reorder, ctx.now + from_micros(wait));
+  return lost;
+}
+
+void Connection::enter_recovery(Context& ctx) {
+  flight_->recovery = Recovery::fast;
+  flight_->recovery_point = snd_nxt_;
+  retransmit_first_ = true;
+  const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
+                            true};
+  congestion_control(congestion_).on_loss(cc_, view);
+  ctx.count(Counter::tcp_fast_recoveries);
+  touch(ctx);
+}
+
+void Connection::our_fin_acked(Context& ctx) {
+  fin_acked_ = true;
+  on_send_room(ctx);
+  switch (state_) {
+    case State::fin_wait_1:
+      become(ctx, State::fin_wait_2);
+      break;
+    case State::closing:
+      become(ctx, State::time_wait);
+      break;
+    case State::last_ack:
+      close(ctx, Failure::none);
+      break;
+    case State::closed:
+    case State::syn_sent:
+    case State::syn_received:
+    case State::established:
+    case State::fin_wait_2:
+    case State::close_wait:
+    case State::time_wait:
+      break;
+  }
+}
+
+}  // namespace braid::tcp

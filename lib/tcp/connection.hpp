@@ -1,0 +1,304 @@
+// One TCP connection (RFC 9293), as a machine without a clock: segments and alarms come in, frames go out
+// through the context. It is the base of a plain stream and of an MPTCP subflow, which fill in the hooks at
+// the end.
+//
+//   receive() ── input.cpp: validate, RST, SYN, FIN ── ack.cpp: ACK, SACK, loss ── receiver: order, deliver
+//   output()  ── output.cpp: retransmissions, new data, FIN, ACK
+//   on_alarm() ─ timers.cpp
+#pragma once
+
+#include <cstdint>
+
+#include "base/limits.hpp"
+#include "tcp/congestion.hpp"
+#include "tcp/context.hpp"
+#include "tcp/flight.hpp"
+#include "tcp/reassembly.hpp"
+#include "tcp/rtt.hpp"
+#include "tcp/segment.hpp"
+#include "tcp/stream.hpp"
+#include "wire/frame.hpp"
+
+namespace braid::tcp {
+
+enum class State : std::uint8_t {
+  closed,
+  syn_sent,
+  syn_received,
+  established,
+  fin_wait_1,
+  fin_wait_2,
+  close_wait,
+  closing,
+  last_ack,
+  time_wait
+};
+const char* to_string(State s);
+
+class Connection : public Alarm, public TouchHook {
+ public:
+  Connection(const Flow& flow, CongestionKind congestion);
+  virtual ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Answers a SYN. `frame` is one, for this flow.
+  void accept(Context& ctx, const wire::TcpFrame& syn, std::uint32_t budget);
+  // Sends a SYN. `max_segment`: largest payload the peer shall put into a segment, options not counted (0:
+  // the route's MTU decides). False: no route.
+  bool connect(Context& ctx, std::uint16_t max_segment, std::uint32_t budget);
+
+  // A segment of this flow. Takes the buffer over.
+  void receive(Context& ctx, const wire::TcpFrame& frame, rte_mbuf* m);
+  // Sends what there is to send. Called once per turn for a touched connection.
+  void output(Context& ctx);
+  void on_alarm(Context& ctx);
+
+  // Appends a segment to be sent; the caller has seen to it that the peer can take its size.
+  void push(Context& ctx, Segment& s);
+  // FIN after everything pushed. Idempotent.
+  void finish(Context& ctx);
+  // RST to the peer if it knows the connection, and closed at once.
+  void reset(Context& ctx, Failure why = Failure::aborted);
+  // Closed at once, without a word to the peer.
+  void vanish(Context& ctx, Failure why);
+  // The user is gone: what is left of the close may take Timeouts::fin_wait, then the connection is reset.
+  void linger(Context& ctx);
+
+  void touch(Context& ctx) {
+    if (state_ != State::closed && !TouchHook::linked()) ctx.touched.push_back(*this);
+  }
+  // An old sequence number that draws an acknowledgement.
+  void probe(Context& ctx) {
+    probe_due_ = true;
+    touch(ctx);
+  }
+  void ack_soon(Context& ctx) {
+    ack_now_ = true;
+    touch(ctx);
+  }
+
+  // A segment without payload, for options that ride on no other, even if data goes out this turn.
+  void bare_soon(Context& ctx) {
+    bare_due_ = true;
+    ack_soon(ctx);
+  }
+
+  [[nodiscard]] const Flow& flow() const { return flow_; }
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] bool synchronised() const { return state_ >= State::established; }
+  [[nodiscard]] bool can_send() const { return state_ == State::established || state_ == State::close_wait; }
+  [[nodiscard]] const Rtt& rtt() const { return rtt_; }
+  [[nodiscard]] std::uint32_t cwnd() const { return cc_.cwnd; }
+  [[nodiscard]] std::uint32_t in_flight() const {
+    const auto fin = fin_sent_ && !fin_acked_ ? 1U : 0U;  // no byte: it must not hold back a retransmission
+    const auto out = static_cast<std::uint32_t>(snd_nxt_ - snd_una_) - fin;
+    const std::uint32_t gone = flight_->sacked_bytes + flight_->lost_bytes;
+    return out > gone ? out - gone : 0;  // an ACK inside a lost segment leaves it counted whole
+  }
+  [[nodiscard]] std::uint16_t mss() const { return mss_; }
+  // Bytes the congestion and the peer's window let out beyond what is queued already.
+  [[nodiscard]] std::uint32_t send_room() const;
+  [[nodiscard]] bool has_unsent() const { return flight_->unsent != nullptr; }
+  [[nodiscard]] unsigned backoffs() const { return backoffs_; }
+  [[nodiscard]] SubSeq initial_receive() const { return irs_; }
+  [[nodiscard]] SubSeq initial_send() const { return iss_; }
+  [[nodiscard]] SubSeq receive_next() const { return rcv_nxt_; }
+  [[nodiscard]] SubSeq send_next() const { return snd_nxt_; }
+  [[nodiscard]] SubSeq send_unacknowledged() const { return snd_una_; }
+  [[nodiscard]] bool timestamps_on() const { return ts_on_; }
+  [[nodiscard]] std::uint32_t retransmissions() const { return retransmissions_; }
+  [[nodiscard]] Duration rto() const { return rtt_.rto(backoffs_); }
+  [[nodiscard]] Segment* send_head() const { return flight_->head; }
+  [[nodiscard]] std::uint32_t last_heard_ms() const { return last_heard_ms_; }
+
+  // Running totals of payload bytes, retransmissions not counted.
+  std::uint64_t bytes_out = 0;
+  std::uint64_t bytes_in = 0;
+
+ protected:
+  // Cached answer of the route table; whose link address is wanted is asked again when it is unresolved.
+  struct Path {
+    std::uint32_t generation = 0;  // of the table; 0: never asked
+    std::uint16_t mtu = 0;
+    std::uint8_t port = 0;
+    bool resolved = false;
+    Mac source;
+    Mac destination;
+  };
+
+  // ---- hooks ----
+  // Options of our SYN or SYN/ACK beyond TCP's own.
+  virtual void write_syn_options(Context&, wire::OptionBuffer&) {}
+  // Options of any other segment; `s` is nullptr for one without payload.
+  virtual void write_options(Context&, wire::OptionBuffer&, Segment* /*s*/) {}
+  // Options of a RST.
+  virtual void write_reset_options(Context&, wire::OptionBuffer&) {}
+  // The peer's SYN once more, before our SYN/ACK is.
+  virtual void on_repeated_syn(Context&, const wire::TcpFrame&) {}
+  // The segment that completes a passive open. False: the hook has ended the connection.
+  virtual bool on_third_ack(Context&, const wire::TcpFrame&) { return true; }
+  // The SYN/ACK of an active open. False: the hook has ended the connection.
+  virtual bool on_syn_ack(Context&, const wire::TcpFrame&) { return true; }
+  virtual void on_established(Context&) {}
+  // Options of every acceptable segment of a synchronised connection. False: the hook has ended the
+  // connection.
+  virtual bool on_options(Context&, const wire::TcpFrame&) { return true; }
+  // A segment with payload has arrived, in order or not, before on_payload() of it.
+  virtual void on_arrival(Context&, Segment&, const wire::TcpFrame&) {}
+  // In-order payload; takes the segment over.
+  virtual void on_payload(Context& ctx, Segment& s) = 0;
+  // The peer's FIN, in order.
+  virtual void on_fin(Context&) {}
+  // Before output() decides what to send: the hook may push() more.
+  virtual void before_output(Context&) {}
+  // A queued segment was cut in two; `rest` follows `s` in the send queue and has no flag but kInSent.
+  virtual void on_split(Segment& /*s*/, Segment& /*rest*/) {}
+  // A segment has left the send queue, acknowledged or because the connection ended; takes it over.
+  virtual void on_unqueued(Context& ctx, Segment& s) = 0;
+  // Window or congestion window opened, or everything sent was acknowledged.
+  virtual void on_send_room(Context&) {}
+  // Nothing was heard for a probe or retransmission time-out while data was in flight.
+  virtual void on_silence(Context&) {}
+  virtual void on_time_wait(Context&) {}
+  // A segment whose options need the space of the timestamps.
+  [[nodiscard]] virtual bool omit_timestamps(const Segment* /*s*/) const { return false; }
+  // State closed was reached; `why` is none after a clean close. The object is freed at the end of the turn.
+  virtual void on_closed(Context& ctx, Failure why) = 0;
+  // Bytes the peer may send beyond what was received in order.
+  virtual std::uint32_t receive_room(const Context& ctx) const = 0;
+  // Whether the window advertised follows receive_room() alone (a subflow's, which is its session's), or a
+  // right edge of this connection that never moves left.
+  [[nodiscard]] virtual bool shared_window() const { return false; }
+  // Bytes of options that every data segment carries besides TCP's own.
+  [[nodiscard]] virtual std::uint16_t option_overhead() const { return 0; }
+
+  // The window field of a segment from the peer, in bytes.
+  [[nodiscard]] std::uint32_t window_of(const wire::TcpFrame& f) const {
+    return static_cast<std::uint32_t>(f.window) << snd_scale_;
+  }
+  void recompute_mss(std::uint16_t overhead_before);
+  [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
+  std::uint32_t budget_ = 0;  // bytes of receive buffer at most
+
+ private:
+  friend struct ConnectionTestAccess;
+  enum class Timer : std::uint8_t { none, retransmit, probe, reorder, persist };
+  struct Ack;  // one acknowledgement's effect
+
+  // input.cpp
+  void receive_syn_sent(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  void receive_time_wait(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  bool acceptable(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  bool paws_ok(const Context& ctx, const wire::TcpFrame& f) const;
+  bool handle_reset_or_syn(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  void take_peer_options(Context& ctx, const wire::TcpFrame& syn);
+  void become_established(Context& ctx, const wire::TcpFrame& f);
+  void challenge(Context& ctx);
+  // receiver.cpp
+  void receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  void deliver(Context& ctx, Segment& s);
+  void handle_fin(Context& ctx, const wire::TcpFrame& f);
+  void fin_arrived(Context& ctx);
+  // ack.cpp
+  bool receive_ack(Context& ctx, const wire::TcpFrame& f);
+  void update_window(Context& ctx, const wire::TcpFrame& f);
+  void mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a);
+  void remove_acked(Context& ctx, SubSeq ack, Ack& a);
+  void note_delivery(Context& ctx, Segment& s, Ack& a);
+  void detect_losses(Context& ctx, Ack& a);
+  bool rack_losses(Context& ctx);
+  void mark_lost(Segment& s);
+  void enter_recovery(Context& ctx);
+  void our_fin_acked(Context& ctx);
+  // output.cpp
+  void send_syn(Context& ctx);
+  void send_segment(Context& ctx, Segment& s);
+  void send_fin(Context& ctx);
+  void send_ack(Context& ctx);
+  void send_probe(Context& ctx);
+  void send_reset(Context& ctx);
+  bool retransmit_lost(Context& ctx, unsigned& left);
+  bool send_new(Context& ctx, unsigned& left);
+  void send_first(Context& ctx);
+  bool fit_to_window(Context& ctx, Segment& s);
+  void transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
+                wire::OptionBuffer& o);
+  void transmit_bare(Context& ctx, SubSeq seq, std::uint8_t flags, wire::OptionBuffer& o);
+  void write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s);
+  std::uint16_t advertise(Context& ctx, bool syn);
+  bool window_update_due(const Context& ctx) const;
+  bool find_path(Context& ctx);
+  Segment* next_lost();
+  // timers.cpp
+  void arm_send_timer(Context& ctx);
+  void set_timer(Context& ctx, Timer what, Instant due);
+  void file_alarm(Context& ctx);
+  void on_send_timer(Context& ctx);
+  void retransmit_timeout(Context& ctx);
+  void tail_probe(Context& ctx);
+  void on_life_timer(Context& ctx);
+  Flight* busy(Context& ctx);
+  void settle(Context& ctx);
+  void empty_queues(Context& ctx);
+  void become(Context& ctx, State next);
+  void close(Context& ctx, Failure why);
+
+  Flow flow_;
+  Path path_;
+
+  // Sequence state, RFC 9293 3.3.1.
+  SubSeq iss_, snd_una_, snd_nxt_, snd_wl1_, snd_wl2_;
+  SubSeq irs_, rcv_nxt_, rcv_edge_;  // rcv_edge_: right edge of the window last advertised
+  SubSeq fin_seq_;                   // of the peer's FIN that came ahead of data
+  SubSeq last_ack_sent_;
+  std::uint32_t snd_wnd_ = 0;
+  std::uint32_t max_snd_wnd_ = 0;
+
+  std::uint32_t ts_recent_ = 0;
+  std::uint32_t ts_offset_ = 0;
+  std::uint32_t ts_recent_ms_ = 0;  // when ts_recent_ was taken (RFC 7323 5.5)
+
+  Flight* flight_ = &Flight::none();
+  Rtt rtt_;
+  CongestionState cc_;
+
+  Instant send_due_ = kNever;      // of timer_
+  Instant ack_due_ = kNever;       // delayed acknowledgement
+  Instant life_due_ = kNever;      // of the state: handshake, keepalive, FIN_WAIT_2, TIME_WAIT
+  std::uint32_t progress_ms_ = 0;  // last time the peer acknowledged something new
+  std::uint32_t last_heard_ms_ = 0;
+  std::uint32_t last_challenge_ms_ = 0;
+  std::uint32_t unacked_in_ = 0;  // payload bytes received and not acknowledged yet
+  std::uint32_t retransmissions_ = 0;
+
+  std::uint16_t mss_ = 536;         // payload bytes per segment we send, options taken off
+  std::uint16_t offered_mss_ = 0;   // in our SYN
+  std::uint16_t peer_segment_ = 0;  // largest payload received
+  State state_ = State::closed;
+  Timer timer_ = Timer::none;
+  CongestionKind congestion_;
+  std::uint8_t snd_scale_ = 0;
+  std::uint8_t rcv_scale_ = 0;
+  std::uint8_t backoffs_ = 0;
+  std::uint8_t keepalives_ = 0;
+  bool ts_on_ : 1 = false;
+  bool sack_on_ : 1 = false;
+  bool scale_on_ : 1 = false;
+  bool ack_now_ : 1 = false;
+  bool bare_due_ : 1 = false;
+  bool retransmit_first_ : 1 = false;  // the next retransmission does not wait for the congestion window
+  bool syn_due_ : 1 = false;           // SYN or SYN/ACK to be sent (again)
+  bool fin_wanted_ : 1 = false;
+  bool fin_sent_ : 1 = false;
+  bool fin_due_ : 1 = false;  // FIN to be sent again
+  bool fin_acked_ : 1 = false;
+  bool fin_seen_ : 1 = false;  // fin_seq_ is valid
+  bool fin_received_ : 1 = false;
+  bool reordering_ : 1 = false;  // seen on this path (RFC 8985 6.2 step 3)
+  bool probe_due_ : 1 = false;   // window or keepalive probe to be sent
+  bool cwnd_limited_ : 1 = false;
+  bool lingering_ : 1 = false;  // no user any more
+};
+
+}  // namespace braid::tcp

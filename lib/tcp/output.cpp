@@ -1,0 +1,309 @@
+// What a connection sends, in this order: SYN, probe, retransmissions, new data, FIN, ACK.
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <array>
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+using stats::Counter;
+using stats::Drop;
+
+namespace {
+// RFC 9293 3.8.6.3 allows up to 500 ms; 40 ms is what the clients Braid meets use as their minimum.
+constexpr Duration kDelayedAck = std::chrono::milliseconds(40);
+}  // namespace
+
+void Connection::output(Context& ctx) {
+  if (state_ == State::closed) return;
+  if (syn_due_) return send_syn(ctx);
+  if (!synchronised()) return;
+  before_output(ctx);
+  if (state_ == State::closed) return;
+  unsigned left = limits::kMaxSegmentsPerTurn;
+  if (probe_due_) send_probe(ctx);
+  bool sent = retransmit_lost(ctx, left);
+  sent = send_new(ctx, left) || sent;
+  if (fin_due_ || (fin_wanted_ && !fin_sent_ && flight_->unsent == nullptr)) {
+    send_fin(ctx);
+    if (state_ == State::closed) return;
+    sent = true;
+  }
+  if (!sent || bare_due_) {
+    const std::uint32_t two = 2U * std::max<std::uint32_t>(peer_segment_, 1);
+    if (ack_now_ || bare_due_ || unacked_in_ >= two || window_update_due(ctx)) {
+      send_ack(ctx);
+    } else if (unacked_in_ != 0 && ack_due_ == kNever) {
+      ack_due_ = ctx.now + kDelayedAck;
+    }
+  }
+  cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
+  if (timer_ == Timer::none) arm_send_timer(ctx);
+  if (left == 0 && !TouchHook::linked()) ctx.again.push_back(*this);
+  settle(ctx);
+  file_alarm(ctx);
+}
+
+Segment* Connection::next_lost() {
+  if (flight_->lost_bytes == 0) return nullptr;
+  Segment* s = flight_->lost_hint != nullptr ? flight_->lost_hint : flight_->head;
+  while (s != flight_->unsent && !s->is(Segment::kLost)) s = s->sent_next;
+  flight_->lost_hint = s == flight_->unsent ? nullptr : s;
+  return flight_->lost_hint;
+}
+
+bool Connection::retransmit_lost(Context& ctx, unsigned& left) {
+  bool sent = false;
+  while (left != 0) {
+    Segment* s = next_lost();
+    if (s == nullptr) break;
+    const std::uint32_t pipe = in_flight();
+    // The first one of a recovery goes out whatever the window says (RFC 6675 5 (4.3), RFC 6582 3.2).
+    if (pipe != 0 && pipe + s->length > cc_.cwnd && !retransmit_first_) break;
+    retransmit_first_ = false;
+    s->clear(Segment::kLost);
+    flight_->lost_bytes -= s->length;
+    s->set(Segment::kRetransmitted);
+    ++retransmissions_;
+    ctx.count(Counter::tcp_retransmitted_segments);
+    ctx.count(Counter::tcp_retransmitted_bytes, s->length);
+    send_segment(ctx, *s);
+    --left;
+    sent = true;
+  }
+  return sent;
+}
+
+bool Connection::send_new(Context& ctx, unsigned& left) {
+  bool sent = false;
+  while (flight_->unsent != nullptr && left != 0) {
+    const std::uint32_t pipe = in_flight();
+    if (pipe != 0 && pipe + flight_->unsent->length > cc_.cwnd) break;
+    if (!fit_to_window(ctx, *flight_->unsent)) break;
+    send_first(ctx);
+    --left;
+    sent = true;
+  }
+  return sent;
+}
+
+// Sends the first unsent segment.
+void Connection::send_first(Context& ctx) {
+  Segment& s = *flight_->unsent;
+  if (flight_->head == flight_->unsent) progress_ms_ = millis(ctx.now);
+  s.seq = snd_nxt_;
+  snd_nxt_ += s.length;
+  bytes_out += s.length;
+  flight_->unsent_bytes -= s.length;
+  flight_->unsent = s.sent_next;
+  send_segment(ctx, s);
+}
+
+// Whether `s` fits the peer's window now; an idle connection cuts it to what fits (RFC 9293 3.8.6.2.1).
+bool Connection::fit_to_window(Context& ctx, Segment& s) {
+  const auto used = static_cast<std::uint32_t>(snd_nxt_ - snd_una_);
+  const std::uint32_t open = snd_wnd_ > used ? snd_wnd_ - used : 0;
+  if (s.length <= open) return true;
+  if (open == 0 || used != 0) return false;
+  Segment* rest = split_segment(ctx.buffers, s, static_cast<std::uint16_t>(open));
+  if (rest == nullptr) return false;
+  rest->set(Segment::kInSent);
+  on_split(s, *rest);
+  rest->sent_next = s.sent_next;
+  s.sent_next = rest;
+  if (flight_->tail == &s) flight_->tail = rest;
+  return true;
+}
+
+std::uint16_t Connection::advertise(Context& ctx, bool syn) {
+  const std::uint32_t room = receive_room(ctx);
+  if (syn) {
+    const std::uint32_t window = std::min(room, 0xffffU);
+    rcv_edge_ = later(rcv_edge_, rcv_nxt_ + window);
+    return static_cast<std::uint16_t>(window);
+  }
+  std::uint32_t window = room;
+  if (!shared_window()) {
+    const auto standing = static_cast<std::uint32_t>(std::max<std::int32_t>(rcv_edge_ - rcv_nxt_, 0));
+    // Silly window avoidance (RFC 9293 3.8.6.2.2): small steps of the edge are saved up.
+    if (room < standing + std::min<std::uint32_t>(budget_ / 2, std::max<std::uint32_t>(peer_segment_, 536)))
+      window = standing;
+  }
+  const std::uint32_t unit = 1U << rcv_scale_;
+  const std::uint32_t field =
+      std::min((window + unit - 1) >> rcv_scale_, 0xffffU);  // up: the edge never moves left
+  rcv_edge_ = later(rcv_edge_, rcv_nxt_ + (field << rcv_scale_));
+  return static_cast<std::uint16_t>(field);
+}
+
+bool Connection::window_update_due(const Context& ctx) const {
+  if (shared_window() || fin_received_) return false;
+  const auto standing = static_cast<std::uint32_t>(std::max<std::int32_t>(rcv_edge_ - rcv_nxt_, 0));
+  const std::uint32_t room = std::min(receive_room(ctx), 0xffffU << rcv_scale_);  // what the field can say
+  return room >= 2 * standing && room >= standing + std::max<std::uint32_t>(peer_segment_, 536);
+}
+
+void Connection::write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
+  if (ts_on_ && !omit_timestamps(s)) o.timestamps(millis(ctx.now) + ts_offset_, ts_recent_);
+  write_options(ctx, o, s);
+  if (sack_on_ && !flight_->early.empty() && o.room() >= 10) {
+    std::array<wire::SackBlock, 4> blocks;
+    const unsigned n = flight_->early.runs(blocks.data(), blocks.size());
+    o.sack({blocks.data(), n});
+  }
+}
+
+void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
+                          wire::OptionBuffer& o) {
+  if (!find_path(ctx)) return ctx.drop(m, Drop::no_route);
+  const bool offload = ((ctx.checksum_offload_ports >> path_.port) & 1U) != 0;
+  wire::FrameOut f = out;
+  f.source = path_.source;
+  f.destination = path_.destination;
+  const std::size_t n = wire::write_headers(payload, f, o.padded(),
+                                            offload ? wire::ChecksumMode::offload : wire::ChecksumMode::full);
+  m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));
+  m->data_len = static_cast<std::uint16_t>(m->data_len + n);
+  m->pkt_len += static_cast<std::uint32_t>(n);
+  m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+  if (offload) {
+    const bool v4 = flow_.local.ip.is_v4();
+    m->l2_len = wire::kEthernetHeader;
+    m->l3_len = v4 ? wire::kIpv4Header : wire::kIpv6Header;
+    m->l4_len = n - m->l2_len - m->l3_len;
+    m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+  }
+  if ((f.flags & wire::kAck) != 0) {
+    last_ack_sent_ = rcv_nxt_;
+    unacked_in_ = 0;
+    ack_now_ = false;
+    ack_due_ = kNever;
+  }
+  if (path_.resolved) return ctx.sink.send(path_.port, m);
+  const auto hop = ctx.routes->resolve(flow_.remote.ip);
+  if (!hop) return ctx.drop(m, Drop::no_route);
+  ctx.sink.send_unresolved(*hop, m);
+}
+
+void Connection::send_segment(Context& ctx, Segment& s) {
+  s.sent_us = micros(ctx.now);
+  if (s.transmissions != 0xff) ++s.transmissions;
+  wire::OptionBuffer o;
+  write_common_options(ctx, o, &s);
+  wire::FrameOut out;
+  out.flow = flow_;
+  out.seq = s.seq;
+  out.ack = rcv_nxt_;
+  out.window = advertise(ctx, false);
+  out.flags = static_cast<std::uint8_t>(wire::kAck | (s.sent_next == nullptr ? wire::kPsh : 0));
+  out.payload_length = s.length;
+  out.payload_sum = s.sum;
+
+  rte_mbuf* m = mbuf_of(s);
+  if (RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 && s.payload_offset >= wire::kMaxHeaders) {
+    rte_mbuf_refcnt_set(m, 2);  // one for the queue, one for whoever transmits
+    m->next = nullptr;
+    m->nb_segs = 1;
+    m->data_len = s.length;
+    m->pkt_len = s.length;
+    return transmit(ctx, m, payload_of(s), out, o);
+  }
+  // The buffer is shared (a transmitter, a capture, a second subflow): headers go into a buffer of their own.
+  rte_mbuf* head = rte_pktmbuf_alloc(ctx.buffers);
+  rte_mbuf* body = rte_pktmbuf_alloc(ctx.buffers);
+  if (head == nullptr || body == nullptr) {
+    rte_pktmbuf_free(head);
+    rte_pktmbuf_free(body);
+    ctx.stats.drops.add(Drop::no_buffer);  // as if lost on the way: the time-out sends it again
+    return;
+  }
+  rte_pktmbuf_attach(body, m);
+  body->data_off = s.payload_offset;
+  body->data_len = s.length;
+  body->pkt_len = s.length;
+  head->next = body;
+  head->nb_segs = 2;
+  head->data_len = 0;
+  head->pkt_len = s.length;
+  transmit(ctx, head, static_cast<std::byte*>(head->buf_addr) + head->data_off + wire::kMaxHeaders, out, o);
+}
+
+void Connection::transmit_bare(Context& ctx, SubSeq seq, std::uint8_t flags, wire::OptionBuffer& o) {
+  rte_mbuf* m = rte_pktmbuf_alloc(ctx.buffers);
+  if (m == nullptr) {
+    ctx.stats.drops.add(Drop::no_buffer);
+    return;
+  }
+  wire::FrameOut out;
+  out.flow = flow_;
+  out.seq = seq;
+  out.flags = flags;
+  if ((flags & wire::kAck) != 0) out.ack = rcv_nxt_;
+  if ((flags & wire::kRst) == 0) out.window = advertise(ctx, (flags & wire::kSyn) != 0);
+  transmit(ctx, m, static_cast<std::byte*>(m->buf_addr) + m->data_off + wire::kMaxHeaders, out, o);
+}
+
+void Connection::send_syn(Context& ctx) {
+  syn_due_ = false;
+  if (busy(ctx) == nullptr) return close(ctx, Failure::internal);
+  const bool passive = state_ == State::syn_received;
+  if (snd_nxt_ == iss_) {
+    snd_nxt_ = iss_ + 1;
+    flight_->rack_sent_us = micros(ctx.now);
+    progress_ms_ = millis(ctx.now);
+  } else {
+    ctx.count(Counter::tcp_retransmitted_segments);
+  }
+  wire::OptionBuffer o;
+  o.mss(offered_mss_);
+  if (!passive || sack_on_) o.sack_permitted();
+  if (!passive || ts_on_) o.timestamps(millis(ctx.now) + ts_offset_, passive ? ts_recent_ : 0);
+  if (!passive || scale_on_) o.window_scale(rcv_scale_);
+  write_syn_options(ctx, o);
+  transmit_bare(ctx, iss_, static_cast<std::uint8_t>(passive ? wire::kSyn | wire::kAck : wire::kSyn), o);
+  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+}
+
+void Connection::send_fin(Context& ctx) {
+  fin_due_ = false;
+  if (busy(ctx) == nullptr) return close(ctx, Failure::internal);
+  if (!fin_sent_) {
+    fin_sent_ = true;
+    if (flight_->head == nullptr) progress_ms_ = millis(ctx.now);
+    snd_nxt_ += 1;
+    become(ctx, state_ == State::close_wait ? State::last_ack : State::fin_wait_1);
+    if (timer_ != Timer::reorder) set_timer(ctx, Timer::none, kNever);
+  } else {
+    ctx.count(Counter::tcp_retransmitted_segments);
+  }
+  wire::OptionBuffer o;
+  write_common_options(ctx, o, nullptr);
+  transmit_bare(ctx, snd_nxt_ - 1, wire::kFin | wire::kAck, o);
+}
+
+void Connection::send_ack(Context& ctx) {
+  bare_due_ = false;
+  wire::OptionBuffer o;
+  write_common_options(ctx, o, nullptr);
+  ctx.count(Counter::tcp_acks_sent);
+  transmit_bare(ctx, snd_nxt_, wire::kAck, o);
+}
+
+// An old sequence number draws an acknowledgement and with it the window (RFC 9293 3.8.4, 3.8.6.1).
+void Connection::send_probe(Context& ctx) {
+  probe_due_ = false;
+  wire::OptionBuffer o;
+  write_common_options(ctx, o, nullptr);
+  transmit_bare(ctx, snd_una_ - 1, wire::kAck, o);
+}
+
+void Connection::send_reset(Context& ctx) {
+  wire::OptionBuffer o;
+  write_reset_options(ctx, o);
+  ctx.count(Counter::tcp_resets_sent);
+  transmit_bare(ctx, snd_nxt_, wire::kRst | wire::kAck, o);
+}
+
+}  // namespace braid::tcp

@@ -1,0 +1,106 @@
+// Payload and FIN: order them, hand them up, decide about the acknowledgement.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+using stats::Counter;
+using stats::Drop;
+
+void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m) {
+  if (fin_received_ ||
+      (state_ != State::established && state_ != State::fin_wait_1 && state_ != State::fin_wait_2))
+    return ctx.drop(m, Drop::after_close);
+  Segment& s = make_segment(m, f);
+  peer_segment_ = std::max(peer_segment_, s.length);
+  on_arrival(ctx, s, f);
+  if (before(s.seq, rcv_nxt_)) {
+    trim_front(s, static_cast<std::uint16_t>(rcv_nxt_ - s.seq));
+    ack_now_ = true;  // the peer repeats: tell it where we are
+  }
+  if (!shared_window() && after(s.end(), rcv_edge_))
+    trim_back(s, static_cast<std::uint16_t>(std::max<std::int32_t>(rcv_edge_ - s.seq, 0)));
+  touch(ctx);
+  if (s.seq == rcv_nxt_) {
+    deliver(ctx, s);
+    if (flight_->early.empty()) return;
+    ack_now_ = true;  // RFC 5681 4.2: a gap was (partly) filled
+    while (state_ != State::closed) {
+      Segment* next = flight_->early.front();
+      if (next == nullptr || after(next->seq, rcv_nxt_)) break;
+      flight_->early.pop(*next);
+      const auto old = rcv_nxt_ - next->seq;
+      if (old >= next->length) {
+        free_segment(*next);
+        continue;
+      }
+      trim_front(*next, static_cast<std::uint16_t>(old));
+      deliver(ctx, *next);
+    }
+    if (fin_seen_ && fin_seq_ == rcv_nxt_ && state_ != State::closed) fin_arrived(ctx);
+    return;
+  }
+  ack_now_ = true;  // RFC 5681 4.2: out of order
+  ctx.count(Counter::tcp_out_of_order);
+  if (flight_->early.pieces() >= limits::kReassemblyPieces) {
+    ctx.stats.drops.add(Drop::receive_pieces);
+    return free_segment(s);
+  }
+  if (busy(ctx) == nullptr) {
+    ctx.stats.drops.add(Drop::receive_pieces);
+    return free_segment(s);
+  }
+  if (flight_->early.insert(s) == 0) ctx.stats.drops.add(Drop::old_duplicate);
+}
+
+void Connection::deliver(Context& ctx, Segment& s) {
+  rcv_nxt_ += s.length;
+  bytes_in += s.length;
+  unacked_in_ += s.length;
+  on_payload(ctx, s);
+}
+
+void Connection::handle_fin(Context& ctx, const wire::TcpFrame& f) {
+  touch(ctx);
+  const SubSeq at = f.seq + f.payload_length;
+  if (fin_received_) {
+    ack_now_ = true;
+    return;
+  }
+  if (at != rcv_nxt_) {  // data before it is missing
+    fin_seq_ = at;
+    fin_seen_ = true;
+    ack_now_ = true;
+    return;
+  }
+  fin_arrived(ctx);
+}
+
+void Connection::fin_arrived(Context& ctx) {
+  rcv_nxt_ += 1;
+  fin_received_ = true;
+  ack_now_ = true;
+  on_fin(ctx);  // before the state moves: TIME-WAIT ends what hangs on this connection
+  switch (state_) {
+    case State::established:
+      become(ctx, State::close_wait);
+      break;
+    case State::fin_wait_1:
+      become(ctx, fin_acked_ ? State::time_wait : State::closing);
+      break;
+    case State::fin_wait_2:
+      become(ctx, State::time_wait);
+      break;
+    case State::closed:
+    case State::syn_sent:
+    case State::syn_received:
+    case State::close_wait:
+    case State::closing:
+    case State::last_ack:
+    case State::time_wait:
+      break;
+  }
+}
+
+}  // namespace braid::tcp

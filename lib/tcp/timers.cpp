@@ -1,0 +1,153 @@
+// A connection's alarm: one entry on the wheel stands for the earliest of three deadlines.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+using stats::Counter;
+
+namespace {
+constexpr unsigned kKeepaliveProbes = 9;
+constexpr Duration kKeepaliveInterval = std::chrono::seconds(75);
+// RFC 8985 7.2: the peer may hold back the ACK of a single segment.
+constexpr Duration kWorstDelayedAck = std::chrono::milliseconds(50);
+// The peer's own turns: on a path of microseconds two round trips are over before it has looked.
+constexpr Duration kProbeSlack = std::chrono::milliseconds(2);
+}  // namespace
+
+void Connection::file_alarm(Context& ctx) {
+  const Instant due = std::min({send_due_, ack_due_, life_due_});
+  if (due != kNever) ctx.wheel.arm_sooner(*this, due);
+}
+
+void Connection::set_timer(Context& ctx, Timer what, Instant due) {
+  timer_ = what;
+  send_due_ = due;
+  if (due != kNever) ctx.wheel.arm_sooner(*this, due);
+}
+
+void Connection::on_alarm(Context& ctx) {
+  if (ack_due_ <= ctx.now) {
+    ack_due_ = kNever;
+    ack_soon(ctx);
+  }
+  if (send_due_ <= ctx.now) on_send_timer(ctx);
+  if (state_ != State::closed && life_due_ <= ctx.now) on_life_timer(ctx);
+  if (state_ != State::closed) file_alarm(ctx);
+}
+
+// Chooses what the send timer waits for, given what is outstanding.
+void Connection::arm_send_timer(Context& ctx) {
+  const bool outstanding = flight_->head != flight_->unsent || (fin_sent_ && !fin_acked_) || !synchronised();
+  if (!outstanding) {
+    const bool blocked = flight_->unsent != nullptr && snd_wnd_ < flight_->unsent->length;
+    return set_timer(ctx, blocked ? Timer::persist : Timer::none,
+                     blocked ? ctx.now + rtt_.rto(backoffs_) : kNever);
+  }
+  if (timer_ == Timer::reorder && send_due_ > ctx.now) return;
+  const Duration rto = rtt_.rto(backoffs_);
+  if (sack_on_ && flight_->recovery == Recovery::open && flight_->sacked_bytes == 0 && !flight_->probing &&
+      backoffs_ == 0 && rtt_.known() && flight_->head != flight_->unsent) {
+    Duration pto = from_micros(2 * rtt_.srtt()) + kProbeSlack;  // RFC 8985 7.2
+    if (flight_->head->sent_next == flight_->unsent) pto += kWorstDelayedAck;
+    if (pto < rto) return set_timer(ctx, Timer::probe, ctx.now + pto);
+  }
+  set_timer(ctx, Timer::retransmit, ctx.now + rto);
+}
+
+void Connection::on_send_timer(Context& ctx) {
+  const Timer fired = timer_;
+  set_timer(ctx, Timer::none, kNever);
+  touch(ctx);
+  switch (fired) {
+    case Timer::none:
+      return;
+    case Timer::retransmit:
+      return retransmit_timeout(ctx);
+    case Timer::probe:
+      return tail_probe(ctx);
+    case Timer::reorder:
+      if (flight_->head != flight_->unsent && rack_losses(ctx) && flight_->recovery == Recovery::open)
+        enter_recovery(ctx);
+      if (timer_ == Timer::none) arm_send_timer(ctx);
+      return;
+    case Timer::persist:
+      if (millis(ctx.now) - last_heard_ms_ > ctx.timeouts.user.count() / 1'000'000)
+        return reset(ctx, Failure::timed_out);
+      probe_due_ = true;
+      ctx.count(Counter::tcp_zero_window_probes);
+      if (backoffs_ < 10) ++backoffs_;
+      return set_timer(ctx, Timer::persist, ctx.now + rtt_.rto(backoffs_));
+  }
+}
+
+void Connection::retransmit_timeout(Context& ctx) {
+  const bool gave_up = millis(ctx.now) - progress_ms_ > ctx.timeouts.user.count() / 1'000'000;
+  if (gave_up && synchronised()) return reset(ctx, Failure::timed_out);
+  ctx.count(Counter::tcp_timeouts);
+  const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
+                            true};
+  if (backoffs_ < 255) ++backoffs_;
+  if (!synchronised()) {
+    syn_due_ = true;
+    return;
+  }
+  if (flight_->recovery != Recovery::timeout) {
+    congestion_control(congestion_).on_timeout(cc_, view);
+  } else {
+    cc_.cwnd = mss_;
+  }
+  flight_->recovery = Recovery::timeout;
+  flight_->recovery_point = snd_nxt_;
+  flight_->probing = false;
+  for (Segment* s = flight_->head; s != flight_->unsent; s = s->sent_next)
+    if (!s->is(Segment::kSacked) && !s->is(Segment::kLost)) mark_lost(*s);
+  if (flight_->head == flight_->unsent && fin_sent_ && !fin_acked_) fin_due_ = true;
+  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+  on_silence(ctx);
+}
+
+// RFC 8985 7.3: new data if the window lets it, else the last segment again.
+void Connection::tail_probe(Context& ctx) {
+  flight_->probing = true;
+  ctx.count(Counter::tcp_tail_probes);
+  if (flight_->unsent != nullptr && fit_to_window(ctx, *flight_->unsent)) {
+    send_first(ctx);
+  } else if (flight_->tail != nullptr && flight_->unsent == nullptr && !flight_->tail->is(Segment::kSacked)) {
+    flight_->tail->set(Segment::kRetransmitted);
+    ++retransmissions_;
+    ctx.count(Counter::tcp_retransmitted_segments);
+    send_segment(ctx, *flight_->tail);
+  }
+  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+  on_silence(ctx);
+}
+
+void Connection::linger(Context& ctx) {
+  lingering_ = true;
+  if (state_ == State::time_wait || state_ == State::closed) return;
+  life_due_ = ctx.now + ctx.timeouts.fin_wait;
+  file_alarm(ctx);
+}
+
+void Connection::on_life_timer(Context& ctx) {
+  life_due_ = kNever;
+  if (state_ == State::time_wait) return close(ctx, Failure::none);
+  if (!synchronised()) return close(ctx, Failure::timed_out);
+  if (lingering_) return reset(ctx, Failure::timed_out);
+  const Duration idle = std::chrono::milliseconds(millis(ctx.now) - last_heard_ms_);
+  if (ctx.timeouts.keepalive.count() == 0) return;
+  if (idle < ctx.timeouts.keepalive) {
+    life_due_ = ctx.now + ctx.timeouts.keepalive - idle;
+    return;
+  }
+  if (keepalives_ >= kKeepaliveProbes) return reset(ctx, Failure::timed_out);
+  ++keepalives_;
+  ctx.count(Counter::tcp_keepalives);
+  probe_due_ = true;
+  touch(ctx);
+  life_due_ = ctx.now + std::min(kKeepaliveInterval, ctx.timeouts.keepalive);
+}
+
+}  // namespace braid::tcp

@@ -1,0 +1,212 @@
+// What a connection sends: loss recovery, probes, time-outs, every order of closing.
+#include "unit/tcp/fixture.hpp"
+
+namespace braid::kit {
+namespace {
+
+using stats::Counter;
+
+constexpr std::uint64_t kPlenty = 100'000;
+
+class Sending : public TcpTest {
+ protected:
+  // Ten full segments are on their way.
+  Remote& first_flight(bool sack = true) {
+    Remote& c = served({.send = kPlenty, .finish = false}, sack);
+    for (unsigned i = 0; i < 10; ++i) c.expect({.flags = A, .seq = 1 + i * 1460, .length = 1460});
+    return c;
+  }
+  static Options sacked(const Remote& c, std::uint32_t from, std::uint32_t to) {
+    return [&c, from, to](wire::OptionBuffer& o) {
+      const wire::SackBlock b{SubSeq(c.initial_of_peer() + from), SubSeq(c.initial_of_peer() + to)};
+      o.sack({&b, 1});
+    };
+  }
+};
+
+TEST_F(Sending, InitialWindowIsTenSegments) {
+  Remote& c = first_flight();
+  c.quiet(1ms);
+  c.say({.ack = 1 + 2 * 1460});  // two are through: four more in slow start
+  for (unsigned i = 10; i < 14; ++i) c.expect({.flags = A, .seq = 1 + i * 1460});
+  c.quiet(1ms);
+}
+
+TEST_F(Sending, SackedHoleIsRetransmittedAtOnce) {
+  Remote& c = first_flight();
+  world_->run_for(1ms);
+  c.say({.ack = 1, .options = sacked(c, 1461, 1 + 4 * 1460)});
+  const Heard h = c.expect({.flags = A, .seq = 1, .length = 1460}, 0ms, 15ms);
+  EXPECT_FALSE(h.data.empty());
+  EXPECT_EQ(count(Counter::tcp_fast_recoveries), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+}
+
+TEST_F(Sending, ThreeDuplicatesWithoutSack) {
+  Remote& c = first_flight(false);
+  world_->run_for(5ms);
+  c.say({.ack = 1});
+  c.say({.ack = 1});
+  c.quiet(1ms);
+  c.say({.ack = 1});
+  c.expect({.flags = A, .seq = 1, .length = 1460});
+  EXPECT_EQ(count(Counter::tcp_fast_recoveries), 1U);
+  c.say({.ack = 1461});  // a partial acknowledgement condemns the next one (RFC 6582)
+  bool again = false;
+  while (const auto h = c.next(1ms)) again |= h->seq == 1461;
+  EXPECT_TRUE(again);
+}
+
+TEST_F(Sending, TailProbeComesBeforeTheTimeout) {  // RFC 8985 7
+  Remote& c = served({.send = 1000, .finish = false});
+  c.expect({.flags = A, .seq = 1, .length = 1000});
+  c.expect({.flags = A, .seq = 1, .length = 1000}, 40ms, 100ms);
+  EXPECT_EQ(count(Counter::tcp_tail_probes), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+}
+
+TEST_F(Sending, TimeoutBacksOffAndRestartsFromOneSegment) {
+  Remote& c = first_flight(false);
+  c.expect({.flags = A, .seq = 1}, 190ms, 20ms);
+  c.expect({.flags = A, .seq = 1}, 390ms, 20ms);
+  c.expect({.flags = A, .seq = 1}, 790ms, 20ms);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 3U);
+  EXPECT_EQ(connection(c).cwnd(), 1460U);
+  c.say({.ack = 1461});
+  c.expect({.flags = A, .seq = 1461});
+}
+
+TEST_F(Sending, UserTimeoutEndsTheConnection) {
+  host_->timeouts.user = 20s;
+  Remote& c = first_flight();
+  std::optional<Heard> last;
+  while (auto h = c.next(60s)) last = std::move(h);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_TRUE(last->has(R));
+  EXPECT_EQ(program().failure(), tcp::Failure::timed_out);
+}
+
+TEST_F(Sending, ClosedWindowIsProbedUntilItOpens) {
+  host_->listen(80, {.send = 5000, .finish = false});
+  Remote& c = client();
+  c.window = 0;
+  c.say({.flags = S, .options = [](wire::OptionBuffer& o) { o.mss(1460); }});
+  c.expect({.flags = S | A});
+  c.say({});
+  for (int i = 0; i < 3; ++i) {
+    const auto probe = c.next(5s);
+    ASSERT_TRUE(probe.has_value()) << "no window probe";
+    EXPECT_EQ(probe->data.size(), 0U);
+    c.say({});
+  }
+  EXPECT_GE(count(Counter::tcp_zero_window_probes), 3U);
+  c.window = 1000;
+  c.say({});
+  const Heard h = c.expect({.flags = A, .seq = 1});
+  EXPECT_EQ(h.data.size(), 1000U) << "an idle sender fills what is open";
+}
+
+TEST_F(Sending, SmallWindowIsNeverExceeded) {
+  host_->listen(80, {.send = 20'000, .finish = false});
+  Remote& c = client();
+  c.window = 3000;
+  c.say({.flags = S, .options = [](wire::OptionBuffer& o) { o.mss(1460); }});
+  c.expect({.flags = S | A});
+  c.say({});
+  std::uint32_t acked = 1;
+  while (acked < 20'001) {
+    const auto h = c.next(10s);
+    ASSERT_TRUE(h.has_value()) << "stuck at " << acked;
+    EXPECT_LE(h->seq + h->data.size(), acked + 3000);
+    acked = c.heard();
+    c.say({});
+  }
+}
+
+TEST_F(Sending, LostSegmentBehindALostFinIsRetransmitted) {
+  Remote& c = served({.send = 1460});  // data and FIN, both lost, again and again
+  c.expect({.flags = A, .seq = 1, .length = 1460});
+  c.expect({.flags = F | A, .seq = 1461});
+  unsigned data = 0;
+  unsigned fins = 0;
+  for (int i = 0; i < 8; ++i) {
+    const auto h = c.next(20s);
+    ASSERT_TRUE(h.has_value());
+    data += h->data.empty() ? 0 : 1;
+    fins += h->has(F) ? 1 : 0;
+  }
+  EXPECT_GE(data, 4U) << "the FIN's unit held the data back";
+  c.say({.ack = 1461});
+  const auto h = c.next(60s);
+  ASSERT_TRUE(h.has_value());
+  EXPECT_TRUE(h->has(F));
+}
+
+TEST_F(Sending, CloseByUsFirst) {
+  Remote& c = served({.send = 10});
+  c.expect({.flags = A, .length = 10});
+  c.expect({.flags = F | A, .seq = 11});
+  EXPECT_EQ(connection(c).state(), tcp::State::fin_wait_1);
+  c.say({});
+  world_->run_for(0ms);
+  EXPECT_EQ(connection(c).state(), tcp::State::fin_wait_2);
+  c.say({.data = "still talking"});
+  c.expect({.flags = A, .ack = 14}, 0ms, 50ms);
+  c.say({.flags = F | A});
+  c.expect({.flags = A, .ack = 15});
+  EXPECT_EQ(connection(c).state(), tcp::State::time_wait);
+  EXPECT_TRUE(program().ended_cleanly());
+  world_->run_for(500ms);
+  c.say({.flags = F | A, .seq = 14});  // repeated: acknowledged again, and the wait begins anew
+  c.expect({.flags = A, .ack = 15});
+  world_->run_for(900ms);
+  EXPECT_TRUE(exists(c));
+  c.say({.flags = R});  // RFC 1337
+  world_->run_for(0ms);
+  EXPECT_TRUE(exists(c));
+  world_->run_for(200ms);
+  EXPECT_FALSE(exists(c));
+}
+
+TEST_F(Sending, CloseByThePeerFirst) {
+  Remote& c = served({.send = 10, .finish_after_peer = true});
+  c.expect({.flags = A, .length = 10});
+  c.say({.flags = F | A});
+  const Heard fin = c.expect({.flags = F | A, .seq = 11, .ack = 2});
+  EXPECT_EQ(connection(c).state(), tcp::State::last_ack);
+  c.say({.ack = fin.seq + 1});
+  world_->run_for(0ms);
+  EXPECT_FALSE(exists(c));
+  EXPECT_TRUE(program().ended_cleanly());
+}
+
+TEST_F(Sending, BothCloseAtOnce) {
+  Remote& c = served({});
+  c.expect({.flags = F | A, .seq = 1, .ack = 1});
+  c.say({.flags = F | A, .ack = 1});  // crossing ours
+  c.expect({.flags = A, .ack = 2});
+  EXPECT_EQ(connection(c).state(), tcp::State::closing);
+  c.say({.ack = 2});
+  world_->run_for(0ms);
+  EXPECT_EQ(connection(c).state(), tcp::State::time_wait);
+  EXPECT_TRUE(program().ended_cleanly());
+}
+
+TEST_F(Sending, FinIsRetransmitted) {
+  Remote& c = served({});
+  c.expect({.flags = F | A, .seq = 1});
+  c.expect({.flags = F | A, .seq = 1}, 190ms, 20ms);
+  c.expect({.flags = F | A, .seq = 1}, 390ms, 20ms);
+}
+
+TEST_F(Sending, DataAfterTheProgramIsGoneIsReset) {  // RFC 1122 4.2.2.13
+  Remote& c = served({.abort_after_received = 3});
+  c.expect({.flags = F | A});
+  c.say({.data = "abc"});
+  EXPECT_TRUE(c.next(1ms)->has(R));
+  c.say({.data = "more"});
+  EXPECT_TRUE(c.next(1ms)->has(R)) << "and by a host that no longer knows it";
+}
+
+}  // namespace
+}  // namespace braid::kit
