@@ -1,0 +1,31 @@
+// Which subflow carries the next segment. A scheduler sees values and returns a choice; it cannot touch
+// sequence numbers. Chosen by name per listener.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace braid::mptcp {
+
+struct PathView {
+  std::uint32_t srtt_us = 0;
+  std::uint32_t room = 0;  // bytes the subflow can take now
+  std::uint8_t slot = 0;
+  bool backup = false;    // only when no regular path is usable (RFC 8684 3.3.8)
+  bool stale = false;     // silent for a probe time-out while data was in flight
+  bool excluded = false;  // not for this segment (it is a reinjection and was sent there)
+};
+
+class Scheduler {
+ public:
+  virtual ~Scheduler() = default;
+  // Index into `paths` for a segment of `length` bytes; nothing: wait for room.
+  [[nodiscard]] virtual std::optional<std::size_t> pick(std::span<const PathView> paths,
+                                                        std::uint32_t length) const = 0;
+};
+
+enum class SchedulerKind : std::uint8_t { lowest_rtt };
+const Scheduler& scheduler(SchedulerKind kind);
+
+}  // namespace braid::mptcp

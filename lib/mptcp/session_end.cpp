@@ -1,0 +1,107 @@
+// How a session ends: cleanly, by fast close, or by becoming a plain connection (RFC 8684 3.3.3, 3.5, 3.7).
+#include <algorithm>
+
+#include "mptcp/session.hpp"
+#include "mptcp/subflow.hpp"
+
+namespace braid::mptcp {
+
+using stats::Counter;
+
+// Both DATA_FINs are exchanged and acknowledged: subflows close (rule 24).
+void Session::maybe_finish(Context& ctx) {
+  if (phase_ != Phase::running || !fin_acked_ || !peer_finished_) return;
+  phase_ = Phase::closing;
+  life_due_ = ctx.now + ctx.timeouts.fin_wait;
+  ctx.wheel.arm_sooner(*this, life_due_);
+  if (subflow_count() == 0) phase_ = Phase::ended;
+  close_subflows(ctx);
+  wake(ctx);
+  end_if_unused(ctx);
+}
+
+void Session::close_subflows(Context& ctx) {
+  for (Subflow* sf : subflows_) {
+    if (sf == nullptr) continue;
+    if (!sf->synchronised()) {
+      sf->reset_with(ctx, stats::RstReason::unspecified, Failure::aborted);
+      continue;
+    }
+    sf->finishing = true;
+    sf->finish(ctx);
+    sf->linger(ctx);
+  }
+}
+
+// 3.5: on one subflow MP_FASTCLOSE in an ACK, repeated until the peer's RST, which every client understands;
+// RST on the others.
+void Session::abort(Context& ctx) {
+  if (phase_ == Phase::ended || phase_ == Phase::aborting) return;
+  if (failure_ == Failure::none) failure_ = Failure::aborted;
+  Subflow* chosen = phase_ == Phase::running || phase_ == Phase::closing ? best_subflow() : nullptr;
+  if (chosen != nullptr && !chosen->usable() && phase_ == Phase::running) chosen = nullptr;
+  if (chosen == nullptr || !remote_known_) return fail(ctx, failure_);
+  phase_ = Phase::aborting;
+  if (!flight_->early.empty()) flight_->early.clear();
+  settle(ctx);
+  for (Subflow* sf : subflows_)
+    if (sf != nullptr && sf != chosen) sf->reset_with_fastclose(ctx);
+  chosen->send_fastclose(ctx);
+  retries_ = 0;
+  arm(ctx, ctx.now + retransmit_after());
+  wake(ctx);
+}
+
+// The peer's fast close, its key checked: RST everywhere, at once.
+void Session::fastclosed(Context& ctx) {
+  ctx.count(Counter::mptcp_fastclose_received);
+  fail(ctx, Failure::reset);
+}
+
+void Session::fail(Context& ctx, Failure why) {
+  if (failure_ == Failure::none) failure_ = why;
+  phase_ = Phase::ended;
+  retry_due_ = life_due_ = kNever;
+  if (!flight_->early.empty()) flight_->early.clear();
+  settle(ctx);
+  for (Subflow* sf : subflows_)
+    if (sf != nullptr) sf->reset_with(ctx, stats::RstReason::none, failure_);
+  wake(ctx);
+  end_if_unused(ctx);
+}
+
+void Session::end_if_unused(Context& ctx) {
+  if (phase_ != Phase::ended || !released_ || subflow_count() != 0 || reported_ended_) return;
+  reported_ended_ = true;
+  owner_.session_ended(ctx, *this);
+}
+
+void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
+  if (fallen_back()) return;
+  // Rule 27: the stream continues on this subflow alone only if it has no holes.
+  const bool whole = subflow_count() == 1 && !ever_joined_ && reinjected_ == 0 && flight_->early.empty();
+  if (phase_ != Phase::handshake && (phase_ != Phase::running || !whole))
+    return sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
+  ctx.stats.fallbacks.add(cause);
+  phase_ = Phase::fallen_back;
+  if (!remote_known_) {
+    rcv_nxt_ = rcv_edge_ = remote_first_ = DataSeq(1);
+  }
+  if (peer_fin_known_ && !peer_finished_) peer_fin_known_ = false;
+  sf.become_plain();
+  // No DATA_ACK will come: what TCP has acknowledged is through, and a DATA_FIN becomes a FIN.
+  while (data_.front() != nullptr && data_.front() != unsent_ && !data_.front()->is(Segment::kInSent))
+    free_data(ctx, data_.front()->data_end());
+  if (!fin_acked_) fin_sent_ = false;
+  touch(ctx);
+}
+
+// Bytes without a usable mapping. Before anything was confirmed a middlebox has eaten the options, and plain
+// TCP goes on (3.7); later the subflow is broken and goes, while the others carry on.
+void Session::mapping_failed(Context& ctx, Subflow& sf) {
+  const bool nothing_yet = rcv_nxt_ == remote_first_ && !heard_data_ack_;
+  if (nothing_yet && subflow_count() == 1) return fall_back(ctx, sf, stats::Fallback::no_mapping);
+  sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
+}
+
+}  // namespace braid::mptcp

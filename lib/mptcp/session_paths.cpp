@@ -1,0 +1,215 @@
+// Subflows come and go; paths fall silent and recover; addresses are announced (RFC 8684 3.2, 3.4).
+#include <algorithm>
+
+#include "mptcp/session.hpp"
+#include "mptcp/subflow.hpp"
+
+namespace braid::mptcp {
+
+using stats::Counter;
+
+bool Session::attach(Subflow& sf) {
+  const auto free = std::find(subflows_.begin(), subflows_.end(), nullptr);
+  if (free == subflows_.end() || subflow_count() >= profile_.max_subflows) return false;
+  *free = &sf;
+  sf.slot = static_cast<std::uint8_t>(free - subflows_.begin());
+  sf.set_session(this);
+  return true;
+}
+
+void Session::detach(Context& ctx, Subflow& sf) {
+  subflows_[sf.slot] = nullptr;
+  sf.set_session(nullptr);
+  retransmitted_ += sf.retransmissions();
+  if (sf.joined()) joined_bytes_ += sf.bytes_in + sf.bytes_out;
+  ctx.count(Counter::subflows_closed);
+}
+
+unsigned Session::subflow_count() const {
+  return static_cast<unsigned>(
+      std::count_if(subflows_.begin(), subflows_.end(), [](const Subflow* sf) { return sf != nullptr; }));
+}
+
+// The subflow for what may go on any: the live one with the lowest RTT.
+Subflow* Session::best_subflow() const {
+  Subflow* best = nullptr;
+  const auto rank = [](const Subflow& sf) {
+    return (sf.usable() ? 0U : 4U) + (sf.stale ? 2U : 0U) + (sf.backup ? 1U : 0U);
+  };
+  for (Subflow* sf : subflows_) {
+    if (sf == nullptr || !sf->synchronised()) continue;
+    if (best == nullptr || rank(*sf) < rank(*best) ||
+        (rank(*sf) == rank(*best) && sf->rtt().srtt() < best->rtt().srtt()))
+      best = sf;
+  }
+  return best;
+}
+
+void Session::touch(Context& ctx) {
+  for (Subflow* sf : subflows_)
+    if (sf != nullptr && sf->synchronised()) return sf->touch(ctx);  // scheduling starts from any
+}
+
+void Session::touch_all(Context& ctx) {
+  for (Subflow* sf : subflows_)
+    if (sf != nullptr) sf->touch(ctx);
+}
+
+void Session::subflow_established(Context& ctx, Subflow& sf) {
+  subflows_max_ = std::max<std::uint8_t>(subflows_max_, static_cast<std::uint8_t>(subflow_count()));
+  if (phase_ == Phase::handshake) {
+    phase_ = Phase::running;
+    if (profile_.announce.size() != 0) start_announcing(ctx);
+  }
+  if (sf.joined()) {
+    ever_joined_ = true;
+    life_due_ = kNever;  // no longer held
+  }
+  touch(ctx);
+  wake(ctx);
+}
+
+void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
+  const std::uint8_t slot = sf.slot;
+  const bool clean_end = our_end_acknowledged() || why == Failure::none;
+  if (sf.joined() && !sf.synchronised() && sf.bytes_in + sf.bytes_out == 0 && why == Failure::timed_out)
+    ctx.stats.joins.add(stats::Join::timeout);
+  detach(ctx, sf);
+  switch (phase_) {
+    case Phase::handshake:
+      return fail(ctx, why == Failure::none ? Failure::reset : why);
+    case Phase::fallen_back:
+      if (!peer_finished_ || !clean_end) return fail(ctx, why == Failure::none ? Failure::reset : why);
+      fin_acked_ = true;
+      phase_ = Phase::ended;
+      wake(ctx);
+      return end_if_unused(ctx);
+    case Phase::running:
+      reinject_from(slot);
+      if (subflow_count() != 0) return touch(ctx);
+      // Rule 35: without a subflow the session lives on, and may be joined.
+      ctx.count(Counter::mptcp_sessions_held);
+      life_due_ = std::min(life_due_, ctx.now + profile_.hold);
+      ctx.wheel.arm_sooner(*this, life_due_);
+      return wake(ctx);
+    case Phase::aborting:
+    case Phase::closing:
+      if (subflow_count() != 0) return;
+      phase_ = Phase::ended;
+      wake(ctx);
+      return end_if_unused(ctx);
+    case Phase::ended:
+      return end_if_unused(ctx);
+  }
+}
+
+// A subflow's FIN is not the stream's end (rule 24), except after fallback.
+void Session::subflow_finished(Context& ctx, Subflow& sf) {
+  if (fallen_back()) {
+    peer_finished_ = true;
+    return wake(ctx);
+  }
+  sf.finishing = true;
+  sf.finish(ctx);
+  touch_all(ctx);
+}
+
+void Session::subflow_silent(Context& ctx, Subflow& sf) {
+  if (phase_ != Phase::running || sf.stale) return;
+  const bool other = std::any_of(subflows_.begin(), subflows_.end(), [&sf](const Subflow* o) {
+    return o != nullptr && o != &sf && o->usable() && !o->stale;
+  });
+  if (!other) return;
+  sf.stale = true;
+  ctx.count(Counter::mptcp_subflows_stale);
+  reinject_from(sf.slot);
+  touch_all(ctx);
+}
+
+void Session::subflow_heard(Context& ctx, Subflow& sf) {
+  sf.stale = false;
+  ctx.count(Counter::mptcp_subflows_recovered);
+  for (Segment* s = data_.front(); s != nullptr && s != unsent_ && reinject_pending_ != 0; s = s->next) {
+    if (!s->is(Segment::kReinject) || s->path != sf.slot || !s->is(Segment::kInSent)) continue;
+    s->clear(Segment::kReinject);
+    --reinject_pending_;
+  }
+  touch_all(ctx);
+}
+
+// What this path carried and the peer has not acknowledged at data level goes to the others.
+void Session::reinject_from(std::uint8_t slot) {
+  for (Segment* s = data_.front(); s != nullptr && s != unsent_; s = s->next) {
+    if (s->path != slot || s->is(Segment::kReinject)) continue;
+    s->set(Segment::kReinject);
+    ++reinject_pending_;
+  }
+  reinject_hint_ = nullptr;
+}
+
+void Session::start_announcing(Context& ctx) {
+  announce_next_ = 0;
+  announce_due_ = true;
+  retries_ = 0;
+  if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
+  arm(ctx, ctx.now + retransmit_after());
+}
+
+bool Session::announcement_is_large() const {
+  if (echo_due_) return !echo_.ip.is_v4() && echo_.port != 0;
+  if (!announce_due_ || announce_next_ >= profile_.announce.size()) return false;
+  const Endpoint& e = profile_.announce[announce_next_];
+  return !e.ip.is_v4() && e.port != 0;
+}
+
+bool Session::take_announcement(wire::AddAddr& out) {
+  if (echo_due_) {
+    echo_due_ = false;
+    out = echo_;
+    return true;
+  }
+  if (!announce_due_ || announce_next_ >= profile_.announce.size() || phase_ != Phase::running) return false;
+  announce_due_ = false;
+  const Endpoint& e = profile_.announce[announce_next_];
+  out = {};
+  out.id = static_cast<std::uint8_t>(announce_next_ + 1);
+  out.ip = e.ip;
+  out.port = e.port;
+  out.hmac = add_addr_hmac(local_key_, remote_key_, out.id, e.ip, e.port);
+  return true;
+}
+
+void Session::announcement_echoed(std::uint8_t id) {
+  if (id != announce_next_ + 1) return;
+  ++announce_next_;
+  retries_ = 0;
+  announce_due_ = announce_next_ < profile_.announce.size();
+}
+
+// A proxy has no need to connect outward: a valid announcement is echoed and counted, nothing more
+// (threats 4.3).
+void Session::peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a) {
+  if (!remote_known_ || a.hmac != add_addr_hmac(remote_key_, local_key_, a.id, a.ip, a.port)) {
+    ctx.count(Counter::mptcp_add_addr_bad_hmac);
+    return;
+  }
+  ctx.count(Counter::mptcp_add_addr_received);
+  echo_ = a;
+  echo_.echo = true;
+  echo_due_ = true;
+  sf.bare_soon(ctx);
+}
+
+// Rule 38: hearsay does not kill a path. The subflow is set aside and probed; an answer brings it back,
+// silence ends it by its own time-outs. The last one is left alone.
+void Session::peer_removed(Context& ctx, const wire::RemoveAddr& r) {
+  for (unsigned i = 0; i < r.count; ++i) {
+    for (Subflow* sf : subflows_) {
+      if (sf == nullptr || sf->remote_id != r.ids[i] || !sf->usable() || sf->stale) continue;
+      sf->probe(ctx);
+      subflow_silent(ctx, *sf);
+    }
+  }
+}
+
+}  // namespace braid::mptcp

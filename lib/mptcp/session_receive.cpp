@@ -1,0 +1,125 @@
+// Data-level receiving: order, window, DATA_FIN (RFC 8684 3.3.1-3.3.3).
+#include <algorithm>
+
+#include "mptcp/session.hpp"
+#include "mptcp/subflow.hpp"
+
+namespace braid::mptcp {
+
+using stats::Counter;
+using stats::Drop;
+
+void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
+  const DataSeq end = s.data_end();
+  if (phase_ == Phase::aborting || phase_ == Phase::ended) return tcp::free_segment(s);
+  if (at_or_before(end, rcv_nxt_)) {
+    ctx.stats.drops.add(Drop::data_duplicate);
+    sf.ack_soon(ctx);
+    return tcp::free_segment(s);
+  }
+  const bool beyond_fin = peer_fin_known_ && after(end, peer_fin_);
+  constexpr std::uint32_t kRounding = 1U << 14;  // the window field rounds up to its unit, 16 KiB at most
+  if (!fallen_back() && (after(end, rcv_edge_ + kRounding) || beyond_fin)) {
+    ctx.stats.drops.add(Drop::data_out_of_window);
+    return tcp::free_segment(s);
+  }
+  if (before(s.dsn, rcv_nxt_)) tcp::trim_front(s, static_cast<std::uint16_t>(rcv_nxt_ - s.dsn));
+  if (s.dsn == rcv_nxt_) {
+    accept_in_order(ctx, s);
+    if (!flight_->early.empty()) drain_early(ctx, sf);
+    check_peer_fin(ctx);
+    return;
+  }
+  ctx.count(Counter::mptcp_out_of_order);
+  if (flight_->early.pieces() >= limits::kReassemblyPieces) {
+    ctx.stats.drops.add(Drop::receive_pieces);  // not acknowledged at data level: the peer sends it again
+    return tcp::free_segment(s);
+  }
+  if (flight_ == &tcp::Flight::none()) {
+    tcp::Flight* f = ctx.flights.get(tcp::Space::data);
+    if (f == nullptr) {
+      ctx.stats.drops.add(Drop::receive_pieces);
+      return tcp::free_segment(s);
+    }
+    flight_ = f;
+  }
+  if (flight_->early.insert(s) == 0) ctx.stats.drops.add(Drop::data_duplicate);
+}
+
+// Gives the reassembly queue back when it is empty.
+void Session::settle(Context& ctx) {
+  if (flight_ == &tcp::Flight::none() || !flight_->early.empty()) return;
+  ctx.flights.put(flight_);
+  flight_ = &tcp::Flight::none();
+}
+
+void Session::accept_in_order(Context& ctx, Segment& s) {
+  rcv_nxt_ += s.length;
+  if (released_) {  // nobody will read it: tell the peer (RFC 1122 4.2.2.13)
+    tcp::free_segment(s);
+    return abort(ctx);
+  }
+  held_ += s.length;
+  inbox_.push_back(s);
+  wake(ctx);
+}
+
+void Session::drain_early(Context& ctx, Subflow& sf) {
+  bool moved = false;
+  while (Segment* piece = flight_->early.front()) {
+    if (after(piece->dsn, rcv_nxt_) || phase_ == Phase::ended || phase_ == Phase::aborting) break;
+    flight_->early.pop(*piece);
+    const auto old = static_cast<std::uint64_t>(rcv_nxt_ - piece->dsn);
+    if (old >= piece->length) {
+      tcp::free_segment(*piece);
+      continue;
+    }
+    tcp::trim_front(*piece, static_cast<std::uint16_t>(old));
+    accept_in_order(ctx, *piece);
+    moved = true;
+  }
+  settle(ctx);
+  if (moved && sf.session() != nullptr) sf.ack_soon(ctx);
+}
+
+void Session::data_fin(Context& ctx, Subflow& sf, DataSeq at) {
+  sf.ack_soon(ctx);  // it wants a DATA_ACK, also when repeated (rule 23)
+  if (peer_fin_known_ || before(at, rcv_nxt_) || phase_ != Phase::running) return;
+  peer_fin_ = at;
+  peer_fin_known_ = true;
+  check_peer_fin(ctx);
+}
+
+void Session::check_peer_fin(Context& ctx) {
+  if (!peer_fin_known_ || peer_finished_ || rcv_nxt_ != peer_fin_ || phase_ != Phase::running) return;
+  rcv_nxt_ += 1;
+  peer_finished_ = true;
+  wake(ctx);
+  maybe_finish(ctx);
+}
+
+std::uint32_t Session::free_room(const Context& ctx) const {
+  const std::uint32_t most = std::min(budget_, ctx.window_limit);
+  const std::uint32_t used = held_ + flight_->early.bytes();
+  return most > used ? most - used : 0;
+}
+
+// One right edge for all subflows, never moved left (rule 28).
+std::uint32_t Session::window(const Context& ctx) {
+  const DataSeq candidate = rcv_nxt_ + free_room(ctx);
+  const std::uint32_t step = std::min<std::uint32_t>(budget_ / 2, 1460);
+  if (candidate - rcv_edge_ >= static_cast<std::int64_t>(step)) rcv_edge_ = candidate;
+  return static_cast<std::uint32_t>(std::max<std::int64_t>(rcv_edge_ - rcv_nxt_, 0));
+}
+
+void Session::consume(Context& ctx, std::uint32_t bytes) {
+  held_ -= bytes;
+  if (fallen_back()) return touch(ctx);
+  const auto standing = static_cast<std::uint32_t>(std::max<std::int64_t>(rcv_edge_ - rcv_nxt_, 0));
+  const std::uint32_t room = free_room(ctx);
+  if (room < 2 * standing || room < standing + 1460) return;
+  for (Subflow* sf : subflows_)  // the peer's sender is held by each subflow's own window too
+    if (sf != nullptr && sf->usable()) sf->ack_soon(ctx);
+}
+
+}  // namespace braid::mptcp

@@ -1,0 +1,226 @@
+// Data-level sending: DATA_ACK, which subflow carries what, reinjection (RFC 8684 3.3.4-3.3.7).
+#include <algorithm>
+
+#include "mptcp/session.hpp"
+#include "mptcp/subflow.hpp"
+
+namespace braid::mptcp {
+
+using stats::Counter;
+
+void Session::write(Context& ctx, SegmentQueue& segments) {
+  while (Segment* s = segments.pop_front()) {
+    s->flags = 0;
+    s->set(Segment::kInData);
+    s->dsn = write_end_;
+    write_end_ += s->length;
+    unfreed_ += s->length;
+    data_.push_back(*s);
+    if (unsent_ == nullptr) unsent_ = s;
+  }
+  touch(ctx);
+}
+
+void Session::data_ack(Context& ctx, Subflow&, DataSeq ack, std::uint32_t window) {
+  DataSeq most = unsent_ != nullptr ? unsent_->dsn : write_end_;
+  if (fin_sent_) most = write_end_ + 1;
+  if (after(ack, most)) return;  // rule 22: acknowledges what was never sent
+  heard_data_ack_ = true;
+  if (before(ack, snd_una_)) return;
+  snd_edge_ = later(snd_edge_, ack + window);
+  if (after(ack, snd_una_)) {
+    retries_ = 0;
+    free_data(ctx, ack);
+  }
+  if (fin_sent_ && !fin_acked_ && ack == write_end_ + 1) {
+    fin_acked_ = true;
+    wake(ctx);
+    maybe_finish(ctx);
+  }
+  if (unsent_ != nullptr || reinject_pending_ != 0) touch(ctx);
+}
+
+// Everything before `ack` has arrived for good; buffers go when no subflow needs them for its own
+// retransmission (rule 29).
+void Session::free_data(Context& ctx, DataSeq ack) {
+  while (Segment* s = data_.front()) {
+    if (s == unsent_ || after(s->data_end(), ack)) break;
+    data_.pop_front();
+    s->clear(Segment::kInData);
+    if (s->is(Segment::kReinject)) {
+      s->clear(Segment::kReinject);
+      --reinject_pending_;
+    }
+    if (reinject_hint_ == s) reinject_hint_ = nullptr;
+    if (s->is(Segment::kInSent)) continue;
+    account_freed(*s);
+    tcp::free_segment(*s);
+  }
+  snd_una_ = later(snd_una_, earlier(ack, write_end_));
+  wake(ctx);
+}
+
+void Session::account_freed(Segment& s) {
+  freed_ += s.length;
+  unfreed_ -= s.length;
+}
+
+// The rest is what `s` was: a copy, or a segment of the data queue, which must stay there to be reinjected.
+void Session::split(Segment& s, Segment& rest) {
+  rest.path = s.path;
+  if (s.is(Segment::kCopy)) return rest.set(Segment::kCopy);
+  if (!s.is(Segment::kInData)) return;
+  rest.set(Segment::kInData);
+  data_.insert_after(s, rest);
+  if (!s.is(Segment::kReinject)) return;
+  rest.set(Segment::kReinject);
+  ++reinject_pending_;
+}
+
+void Session::unqueued(Context& ctx, Segment& s) {
+  if (s.is(Segment::kCopy)) return tcp::free_segment(s);
+  if (s.is(Segment::kInData)) {
+    if (fallen_back()) free_data(ctx, s.data_end());  // the TCP acknowledgement is all there is
+    return;
+  }
+  account_freed(s);
+  tcp::free_segment(s);
+  wake(ctx);
+}
+
+unsigned Session::views(std::span<PathView> out, const Segment* s) const {
+  unsigned n = 0;
+  for (const Subflow* sf : subflows_) {
+    if (sf == nullptr || !sf->usable()) continue;
+    PathView& v = out[n++];
+    v.srtt_us = sf->rtt().srtt();
+    v.room = sf->send_room();
+    v.slot = sf->slot;
+    v.backup = sf->backup;
+    v.stale = sf->stale;
+    v.excluded = s != nullptr && s->is(Segment::kInSent) && s->path == sf->slot;
+  }
+  return n;
+}
+
+// Cuts `s` (in the data queue, not given to a subflow) to `room` bytes; the rest follows it in the queue.
+bool Session::cut_to(Context& ctx, Segment& s, std::uint16_t room) {
+  Segment* rest = tcp::split_segment(ctx.buffers, s, room);
+  if (rest == nullptr) return false;
+  rest->set(Segment::kInData);
+  data_.insert_after(s, *rest);
+  return true;
+}
+
+// Hands `s` to `sf`: itself when no other subflow still holds it, else a copy of its descriptor.
+bool Session::give(Context& ctx, Subflow& sf, Segment& s) {
+  Segment* carrier = &s;
+  if (s.is(Segment::kInSent)) {
+    carrier = tcp::clone_segment(ctx.buffers, s);
+    if (carrier == nullptr) return false;
+    carrier->set(Segment::kCopy);
+  }
+  s.path = carrier->path = sf.slot;
+  sf.count_bytes(ctx, s.length);
+  sf.push(ctx, *carrier);
+  return true;
+}
+
+void Session::schedule(Context& ctx) {
+  if (scheduling_ || (phase_ != Phase::running && phase_ != Phase::fallen_back)) return;
+  scheduling_ = true;
+  bool room = true;
+  if (reinject_pending_ != 0) room = schedule_reinjections(ctx);
+  if (room && unsent_ != nullptr) room = schedule_new(ctx);
+  if (unsent_ != nullptr && room && phase_ == Phase::running) help_blocked_head(ctx);
+  if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
+  scheduling_ = false;
+}
+
+bool Session::schedule_reinjections(Context& ctx) {
+  std::array<PathView, limits::kMaxSubflows> paths;
+  Segment* s = reinject_hint_ != nullptr ? reinject_hint_ : data_.front();
+  for (; s != nullptr && s != unsent_ && reinject_pending_ != 0; s = s->next) {
+    if (!s->is(Segment::kReinject)) continue;
+    reinject_hint_ = s;
+    const unsigned n = views(paths, s);
+    const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, s->length);
+    if (!choice) return false;
+    Subflow& sf = *subflows_[paths[*choice].slot];
+    if (!give(ctx, sf, *s)) return false;
+    s->clear(Segment::kReinject);
+    --reinject_pending_;
+    ++sf.reinjected;
+    ++reinjected_;
+    ctx.count(Counter::mptcp_reinjected_segments);
+    ctx.count(Counter::mptcp_reinjected_bytes, s->length);
+  }
+  reinject_hint_ = nullptr;
+  return true;
+}
+
+// Gives new data to subflows. True when it stopped for another reason than lack of room on them.
+bool Session::schedule_new(Context& ctx) {
+  std::array<PathView, limits::kMaxSubflows> paths;
+  const unsigned n = views(paths, nullptr);
+  const std::uint32_t least_room = segment_room();
+  for (unsigned given = 0; unsent_ != nullptr && given < limits::kMaxSegmentsPerTurn; ++given) {
+    Segment& s = *unsent_;
+    if (!fallen_back()) {
+      const std::int64_t open = snd_edge_ - s.dsn;
+      if (open <= 0) return true;
+      if (open < s.length && (snd_una_ != s.dsn || !cut_to(ctx, s, static_cast<std::uint16_t>(open))))
+        return true;
+    }
+    const auto length = std::min<std::uint32_t>(s.length, least_room);
+    auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, fallen_back() ? 0 : length);
+    if (!choice) return false;
+    PathView& path = paths[*choice];
+    Subflow& sf = *subflows_[path.slot];
+    if (s.length > sf.mss() && !cut_to(ctx, s, sf.mss())) return false;
+    Segment* after_it = s.next;
+    if (!give(ctx, sf, s)) return false;
+    unsent_ = after_it;
+    path.room = sf.send_room();
+    if (retry_due_ == kNever && !fallen_back())
+      arm(ctx, ctx.now + retransmit_after() + std::chrono::seconds(1));
+  }
+  if (unsent_ != nullptr) touch(ctx);
+  return unsent_ == nullptr;
+}
+
+// The shared window is full and its first segment sits on a slow path: send a copy on a faster one that has
+// room (Raiciu et al., NSDI 2012, 4.2), so that two paths are never slower than the better one.
+void Session::help_blocked_head(Context& ctx) {
+  Segment* head = data_.front();
+  if (head == nullptr || head == unsent_ || snd_edge_ - unsent_->dsn >= unsent_->length) return;
+  if (!head->is(Segment::kInSent) || head->is(Segment::kReinject) || subflows_[head->path] == nullptr) return;
+  std::array<PathView, limits::kMaxSubflows> paths;
+  const unsigned n = views(paths, head);
+  const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, head->length);
+  if (!choice || 2 * paths[*choice].srtt_us > subflows_[head->path]->rtt().srtt()) return;
+  Subflow& sf = *subflows_[paths[*choice].slot];
+  if (!give(ctx, sf, *head)) return;
+  ++sf.reinjected;
+  ++reinjected_;
+  ctx.count(Counter::mptcp_reinjected_segments);
+  ctx.count(Counter::mptcp_reinjected_bytes, head->length);
+}
+
+void Session::send_data_fin(Context& ctx) {
+  if (fallen_back()) {
+    if (Subflow* sf = best_subflow()) {
+      sf->finish(ctx);
+      fin_sent_ = true;
+    }
+    return;
+  }
+  Subflow* sf = best_subflow();
+  if (sf == nullptr) return;
+  fin_sent_ = true;
+  sf->bare_soon(ctx);
+  retries_ = 0;
+  arm(ctx, ctx.now + retransmit_after());
+}
+
+}  // namespace braid::mptcp

@@ -1,0 +1,115 @@
+// One TCP connection of a session, with the MPTCP options of its handshake and of its segments.
+#pragma once
+
+#include <cstdint>
+
+#include "mptcp/mapping.hpp"
+#include "mptcp/session.hpp"
+#include "tcp/connection.hpp"
+
+namespace braid::mptcp {
+
+// How a subflow came to be.
+enum class Origin : std::uint8_t { capable_passive, capable_active, join_passive, join_active };
+
+class Subflow final : public tcp::Connection {
+ public:
+  Subflow(const Flow& flow, tcp::CongestionKind congestion, Origin origin)
+      : Connection(flow, congestion), origin_(origin) {}
+  ~Subflow() override { held_.free_all(); }
+
+  // For a passive join, before accept(): what the SYN said.
+  void set_join(const wire::MpJoin& syn, std::uint8_t local_id, std::uint32_t nonce);
+  // For an active join, before connect().
+  void set_active_join(std::uint8_t local_id, bool backup, std::uint32_t nonce);
+
+  [[nodiscard]] bool joined() const {
+    return origin_ == Origin::join_passive || origin_ == Origin::join_active;
+  }
+  [[nodiscard]] bool usable() const {
+    return can_send() && !finishing && (confirmed_ || origin_ != Origin::join_active);
+  }
+  [[nodiscard]] Session* session() const { return session_; }
+  void set_session(Session* s) { session_ = s; }
+  // MP_PRIO to the peer on the next segment.
+  void tell_priority(Context& ctx, bool as_backup);
+  // MP_FASTCLOSE in an ACK (3.5), now and on each later call.
+  void send_fastclose(Context& ctx);
+  // RST with MP_TCPRST, or with MP_FASTCLOSE.
+  void reset_with(Context& ctx, stats::RstReason reason, Failure why);
+  void reset_with_fastclose(Context& ctx);
+  // From now on the subflow is a plain connection (fallback).
+  void become_plain();
+  void send_mp_fail(Context& ctx, DataSeq at);
+  // Counts payload by the kind of path it takes.
+  void count_bytes(Context& ctx, std::uint32_t n) const;
+
+  std::uint8_t slot = 0;
+  std::uint8_t local_id = 0;
+  std::uint8_t remote_id = 0;
+  bool backup = false;  // the peer asked us to use it only when nothing else works
+  bool stale = false;
+  bool finishing = false;  // FIN sent or wanted
+  static constexpr std::uint8_t kNoWorker = 0xff;
+  std::uint8_t origin_worker = kNoWorker;  // worker whose redirect entry leads here
+  std::uint32_t redirect_entry = 0;        // that entry
+  std::uint32_t redirect_serial = 0;
+  std::uint32_t reinjected = 0;
+
+ private:
+  void write_syn_options(Context& ctx, wire::OptionBuffer& o) override;
+  void write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) override;
+  void write_reset_options(Context& ctx, wire::OptionBuffer& o) override;
+  void on_repeated_syn(Context& ctx, const wire::TcpFrame& f) override;
+  bool on_third_ack(Context& ctx, const wire::TcpFrame& f) override;
+  bool on_syn_ack(Context& ctx, const wire::TcpFrame& f) override;
+  void on_established(Context& ctx) override;
+  bool on_options(Context& ctx, const wire::TcpFrame& f) override;
+  void on_arrival(Context& ctx, Segment& s, const wire::TcpFrame& f) override;
+  void on_payload(Context& ctx, Segment& s) override;
+  void on_fin(Context& ctx) override;
+  void on_split(Segment& s, Segment& rest) override;
+  void on_unqueued(Context& ctx, Segment& s) override;
+  void on_send_room(Context& ctx) override;
+  void on_silence(Context& ctx) override;
+  void on_closed(Context& ctx, Failure why) override;
+  void before_output(Context& ctx) override;
+  void on_time_wait(Context& ctx) override;
+  [[nodiscard]] bool omit_timestamps(const Segment* s) const override;
+  [[nodiscard]] std::uint32_t receive_room(const Context& ctx) const override;
+  [[nodiscard]] bool shared_window() const override {
+    return session_ != nullptr && !session_->fallen_back();
+  }
+  [[nodiscard]] std::uint16_t option_overhead() const override { return plain_ ? 0 : 20; }
+
+  bool third_ack_capable(Context& ctx, const wire::TcpFrame& f);
+  bool third_ack_join(Context& ctx, const wire::TcpFrame& f);
+  bool on_reset_options(Context& ctx, const wire::MptcpOptions& o);
+  bool mapping_for(Segment& s);
+  void deliver_mapped(Context& ctx, Segment& s);
+  void bad_mapping(Context& ctx, Segment& s);
+  void on_dss(Context& ctx, const wire::TcpFrame& f);
+  void write_dss(Context& ctx, wire::OptionBuffer& o, Segment* s);
+  void payload_with_checksum(Context& ctx, Segment& s);
+  void finish_checked_mapping(Context& ctx);
+
+  Session* session_ = nullptr;
+  Mapping map_;
+  SegmentQueue held_;  // of a mapping whose checksum is not complete yet
+  std::uint32_t local_nonce_ = 0;
+  std::uint32_t remote_nonce_ = 0;
+  std::uint32_t held_bytes_ = 0;
+  std::uint16_t map_checksum_ = 0;
+  std::uint16_t held_sum_ = 0;
+  stats::RstReason reset_reason_ = stats::RstReason::none;
+  Origin origin_;
+  bool plain_ : 1 = false;      // handed over to plain TCP
+  bool confirmed_ : 1 = false;  // active join: the fourth ACK came; capable: the peer has proved our keys
+  bool fastclose_ : 1 = false;  // put MP_FASTCLOSE on the next ACK or RST
+  bool prio_due_ : 1 = false;
+  bool prio_backup_ : 1 = false;
+  bool fail_due_ : 1 = false;
+  DataSeq fail_at_;
+};
+
+}  // namespace braid::mptcp

@@ -1,0 +1,341 @@
+// protocol.md section 1, "Data level".
+#include "unit/mptcp/rules.hpp"
+
+namespace braid::kit {
+namespace {
+
+using stats::Drop;
+using stats::Fallback;
+
+TEST_F(MptcpRules, R20_ShortAndLongNumbers) {
+  for (const bool is_short : {false, true}) {
+    Lab& l = scripted();
+    MpClient m(l);
+    m.short_numbers = is_short;
+    Remote& c = m.connect();
+    m.data(c, 0, "hello");
+    const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+    EXPECT_EQ(m.acked_in(h), 5);
+    EXPECT_FALSE(h.mp().dss.ack_is_8 && h.mp().dss.dsn_is_8) << "8+8 is misread by Apple's parser";
+    m.data(c, 5, "a", 5);
+    m.data(c, 6, "b", 5);
+    l.world.run_for(1ms);
+    EXPECT_EQ(at_server().received(), 7U);
+  }
+}
+
+TEST_F(MptcpRules, R21_MappingOverSeveralSegments) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.data = "one ", .options = m.map(0, 1, 13)});
+  c.say({.data = "two "});                               // no DSS: covered
+  c.say({.data = "three", .options = m.map(0, 1, 13)});  // the same one again
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 13U);
+}
+
+TEST_F(MptcpRules, R21_ContradictingMappingIsReset) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.data = "one ", .options = m.map(0, 1, 8)});
+  c.say({.data = "two ", .options = m.map(100, 5, 4)});
+  l.world.run_for(1ms);
+  bool reset = false;
+  while (const auto h = c.next(0ms)) reset |= h->has(R) && h->mp().has(wire::kMpTcprst);
+  EXPECT_TRUE(reset);
+  EXPECT_EQ(at_server().received(), 4U);
+  EXPECT_EQ(l.gateway->engine().use().sessions, 1U) << "the session is held, not ended";
+}
+
+TEST_F(MptcpRules, R22_NumbersWrapInTheLowHalf) {
+  // A key whose data numbers start right below a wrap of the low half.
+  std::uint64_t key = 1;
+  while (static_cast<std::uint32_t>(idsn_of(key)) < 0xfffff000U) ++key;
+  for (const bool is_short : {false, true}) {
+    Lab& l = scripted();
+    MpClient m(l, key);
+    m.short_numbers = is_short;
+    Remote& c = m.connect();
+    const std::string text(1000, 'x');
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      m.data(c, i * 1000, text, i * 1000);
+      std::int64_t acked = -1;
+      for (int k = 0; k < 3 && acked < static_cast<std::int64_t>(i + 1) * 1000; ++k)
+        if (const auto h = c.next(100ms)) acked = m.acked_in(*h);
+      EXPECT_EQ(acked, static_cast<std::int64_t>(i + 1) * 1000);
+      c.skip();
+      c.say({.options = m.ack((i + 1) * 1000)});
+    }
+    EXPECT_EQ(at_server().received(), 8000U);
+  }
+}
+
+TEST_F(MptcpRules, R22_AckBeyondWhatWasSentIsIgnored) {
+  Lab& l = scripted({}, {.send = 100, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.expect({.flags = A, .length = 100}, 0ms, 100ms);
+  c.say({.ack = 1, .options = m.ack(0)});
+  c.say({.options = m.ack(5000)});
+  l.world.run_for(10ms);
+  // Still unacknowledged at data level: the gateway brings it again although TCP has it.
+  bool again = false;
+  while (const auto h = c.next(10s)) again |= h->data.size() == 100 && m.mapped_in(*h) == 0;
+  EXPECT_TRUE(again);
+}
+
+TEST_F(MptcpRules, R23_DataFinAlone) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "bye");
+  c.expect({.flags = A, .data = "bye"}, 0ms, 100ms);
+  m.data_fin(c, 3, 3);
+  Heard h = c.expect({.flags = A, .length = 0});
+  EXPECT_EQ(m.acked_in(h), 4);
+  EXPECT_TRUE(at_server().saw_fin());
+  // The echo server ends too: a DATA_FIN comes, of length 1, without subflow number.
+  for (int i = 0; i < 3 && !h.mp().dss.data_fin; ++i) h = c.expect({.flags = A, .length = 0}, 0ms, 100ms);
+  EXPECT_TRUE(h.mp().dss.data_fin);
+  EXPECT_EQ(m.mapped_in(h), 3);
+  EXPECT_EQ(h.mp().dss.length, 1);
+  EXPECT_EQ(h.mp().dss.ssn, 0U);
+  c.say({.options = m.ack(4)});
+  c.expect({.flags = F | A}, 0ms, 100ms);  // only now, rule 24
+}
+
+TEST_F(MptcpRules, R23_DataFinWithDataAndRepeated) {
+  Lab& l = scripted({}, {.send = 0, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "bye", 0, true);
+  const auto h = c.next(100ms);
+  ASSERT_TRUE(h.has_value());
+  EXPECT_EQ(m.acked_in(*h), 4);
+  EXPECT_TRUE(at_server().saw_fin());
+  EXPECT_EQ(at_server().received(), 3U);
+  c.skip();
+  m.data_fin(c, 3);  // as if our DATA_ACK was lost
+  EXPECT_EQ(m.acked_in(c.expect({.flags = A, .length = 0})), 4);
+}
+
+TEST_F(MptcpRules, R23_DataFinIsRetransmitted) {
+  Lab& l = scripted({}, {.send = 0});
+  MpClient m(l);
+  Remote& c = m.connect();
+  unsigned seen = 0;
+  while (const auto h = c.next(3s)) {
+    if (h->mp().has(wire::kMpDss) && h->mp().dss.data_fin) ++seen;
+    EXPECT_FALSE(h->has(F));
+    if (seen >= 3) break;
+  }
+  EXPECT_GE(seen, 3U);
+  c.say({.options = m.ack(1)});
+  l.world.run_for(1ms);
+  c.quiet(20s);
+}
+
+TEST_F(MptcpRules, R24_SubflowFinIsNotTheEnd) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.join(1);
+  j.say({.flags = F | A});
+  l.world.run_for(10ms);
+  EXPECT_FALSE(at_server().saw_fin());
+  c.skip();
+  m.data(c, 0, "still open");
+  bool echoed = false;
+  while (const auto h = c.next(200ms)) echoed |= h->data == "still open";
+  EXPECT_TRUE(echoed);
+}
+
+TEST_F(MptcpRules, R24_ServerHalfCloseBecomesDataFin) {
+  Lab& l = scripted({}, {.send = 3});
+  MpClient m(l);
+  Remote& c = m.connect();
+  bool data_fin = false;
+  for (int i = 0; i < 5 && !data_fin; ++i) {
+    const auto h = c.next(100ms);
+    ASSERT_TRUE(h.has_value());
+    EXPECT_FALSE(h->has(F));
+    data_fin = h->mp().has(wire::kMpDss) && h->mp().dss.data_fin;
+  }
+  EXPECT_TRUE(data_fin);
+  m.data(c, 0, "other direction lives", 4);
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 21U);
+}
+
+TEST_F(MptcpRules, R25_NothingIsDeliveredBeforeTheWholeMappingIsIn) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  const std::string text = "abcdefg";
+  const auto sum =
+      wire::dss_checksum(idsn_of(m.key()) + 1, 1, 7, wire::ones_sum(std::as_bytes(std::span(text))));
+  c.say({.data = "abc", .options = [&](wire::OptionBuffer& o) {
+           wire::Dss d;
+           d.has_map = d.dsn_is_8 = d.has_checksum = true;
+           d.dsn = idsn_of(m.key()) + 1;
+           d.ssn = 1;
+           d.length = 7;
+           d.checksum = sum;
+           o.dss(d);
+         }});
+  const auto h = c.next(100ms);
+  if (h) {
+    EXPECT_EQ(m.acked_in(*h), 0);
+  }
+  EXPECT_EQ(at_server().received(), 0U);
+  c.say({.data = "defg"});
+  l.world.run_for(50ms);
+  EXPECT_EQ(at_server().received(), 7U);
+}
+
+TEST_F(MptcpRules, R25_R26_BadChecksumAloneFallsBack) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.say({.data = "abc", .options = [&](wire::OptionBuffer& o) {
+           wire::Dss d;
+           d.has_map = d.dsn_is_8 = d.has_checksum = true;
+           d.dsn = idsn_of(m.key()) + 1;
+           d.ssn = 1;
+           d.length = 3;
+           d.checksum = 0x1234;
+           o.dss(d);
+         }});
+  bool failed = false;
+  while (const auto h = c.next(100ms)) failed |= h->mp().has(wire::kMpFail);
+  EXPECT_TRUE(failed) << "no MP_FAIL";
+  EXPECT_EQ(l.gateway->drops(Drop::data_checksum), 1U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::checksum), 1U);
+}
+
+TEST_F(MptcpRules, R25_R26_BadChecksumBesideOthersIsResetWithMpFail) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  Remote& j = m.join(1);
+  c.skip();
+  j.say({.data = "abc", .options = [&](wire::OptionBuffer& o) {
+           wire::Dss d;
+           d.has_map = d.dsn_is_8 = d.has_checksum = true;
+           d.dsn = idsn_of(m.key()) + 1;
+           d.ssn = 1;
+           d.length = 3;
+           d.checksum = 0x1234;
+           o.dss(d);
+         }});
+  const auto h = j.next(10ms);
+  ASSERT_TRUE(h.has_value());
+  EXPECT_TRUE(h->has(R));
+  EXPECT_TRUE(h->mp().has(wire::kMpFail)) << "RFC 8684 3.7: MP_FAIL on the RST";
+  m.data(c, 0, "abc");
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 3U);
+}
+
+TEST_F(MptcpRules, R26_InfiniteMappingFallsBack) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.data = "infinite", .options = m.map(0, 1, 0)});
+  c.say({.data = " and plain"});
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 18U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::peer), 1U);
+}
+
+TEST_F(MptcpRules, R27_NoFallbackAfterAJoin) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.join(1);
+  j.say({.flags = R});
+  l.world.run_for(1ms);
+  c.skip();
+  c.say({.data = "infinite", .options = m.map(0, 1, 0)});
+  l.world.run_for(1ms);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::peer), 0U);
+  bool reset = false;
+  while (const auto h = c.next(0ms)) reset |= h->has(R);
+  EXPECT_TRUE(reset);
+  EXPECT_EQ(at_server().received(), 0U);
+}
+
+TEST_F(MptcpRules, NoMappingOnTheFirstDataFallsBack) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.data = "stripped"});
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 8U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::no_mapping), 1U);
+}
+
+TEST_F(MptcpRules, R28_OneRightEdgeThatNeverMovesLeft) {
+  Lab& l = scripted([](relay::Settings& r, engine::Settings&) { r.buffer = 64'000; },
+                    {.finish = false, .stop_reading_at = 0});
+  l.server_host().budget = 4000;
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.join(1);
+  c.skip();
+  std::int64_t edge = 0;
+  std::uint64_t sent = 0;
+  const std::string piece(1000, 'x');
+  for (int i = 0; i < 60; ++i) {
+    Remote& on = i % 2 == 0 ? c : j;
+    m.data(on, sent, piece);
+    sent += piece.size();
+    l.world.run_for(50ms);
+    for (Remote* r : {&c, &j}) {
+      while (const auto h = r->next(0ms)) {
+        if (m.acked_in(*h) < 0) continue;
+        const std::int64_t now = m.acked_in(*h) + h->frame.window;
+        EXPECT_GE(now, edge) << "moved left: " << describe(*h);
+        edge = std::max(edge, now);
+      }
+    }
+  }
+  EXPECT_LE(edge, 64'000 + 4000) << "more offered than the buffer holds";
+}
+
+TEST_F(MptcpRules, R29_DataAckAloneFreesNothing) {
+  Lab& l = scripted({}, {.send = 100, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.expect({.flags = A, .length = 100}, 0ms, 100ms);
+  c.say({.ack = 1, .options = m.ack(100)});  // acknowledged as data, not on the subflow
+  const auto again = c.next(3s);
+  ASSERT_TRUE(again.has_value()) << "not retransmitted on the subflow: a middlebox would see a hole";
+  EXPECT_EQ(again->data.size(), 100U);
+}
+
+TEST_F(MptcpRules, R30_OneWayTrafficIsAcknowledged) {
+  Lab& l = scripted({}, {.finish = false, .stop_reading_at = 0});
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, std::string(1000, 'x'));
+  const Heard h = c.expect({.flags = A, .length = 0}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(h), 1000);
+}
+
+TEST_F(MptcpRules, R31_SackFitsBesideTheDataAck) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  m.third_ack(c);
+  c.say({.seq = 101, .data = "x", .options = m.map(100, 101, 1)});
+  const Heard h = c.expect({.flags = A, .length = 0});
+  EXPECT_GE(h.frame.options.sack_count, 1);
+  EXPECT_EQ(m.acked_in(h), 0);
+  EXPECT_LE(options_of(h.packet, h.frame).size(), wire::kMaxOptionBytes);
+}
+
+}  // namespace
+}  // namespace braid::kit

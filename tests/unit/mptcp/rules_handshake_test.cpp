@@ -1,0 +1,177 @@
+// protocol.md section 1, "Handshake and keys": each test names the rule it holds the gateway to.
+#include "unit/mptcp/rules.hpp"
+
+namespace braid::kit {
+namespace {
+
+using stats::Fallback;
+
+// The lengths of all MPTCP options of a segment.
+std::vector<std::size_t> mptcp_lengths(const Heard& h) {
+  std::vector<std::size_t> out;
+  const ByteView o = options_of(h.packet, h.frame);
+  for (std::size_t i = 0; i < o.size();) {
+    const auto kind = std::to_integer<unsigned>(o[i]);
+    if (kind == 0) break;
+    if (kind == 1) {
+      ++i;
+      continue;
+    }
+    const auto length = std::to_integer<std::size_t>(o[i + 1]);
+    if (kind == wire::kMptcpKind) out.push_back(length);
+    i += length;
+  }
+  return out;
+}
+
+TEST_F(MptcpRules, R01_SynAckHasTwelveBytes) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.say({.flags = S, .options = m.capable_syn()});
+  const Heard h = c.expect({.flags = S | A, .seq = 0, .ack = 1});
+  EXPECT_EQ(mptcp_lengths(h), std::vector<std::size_t>{12});
+  EXPECT_TRUE(h.mp().capable.hmac_sha256);
+}
+
+TEST_F(MptcpRules, R02_FirstByteIsIdsnPlusOneOfSha256) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "hello");
+  const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(h), 5);
+  EXPECT_EQ(m.mapped_in(h), 0);
+  EXPECT_EQ(h.mp().dss.ssn, 1U);
+  EXPECT_EQ(l.gateway->counter(stats::Counter::client_accepted_mptcp), 1U);
+}
+
+TEST_F(MptcpRules, R03_WrongEchoOfOurKeyMeansPlainTcp) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  m.key_of_peer ^= 1;
+  m.third_ack(c);
+  expect_plain_echo(c);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::bad_keys), 1U);
+}
+
+TEST_F(MptcpRules, R04_ThirdAckLostDataCarriesCapable) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  m.third_ack(c, "hello");
+  const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(h), 5);
+  EXPECT_EQ(m.mapped_in(h), 0);
+}
+
+TEST_F(MptcpRules, R04_ThirdAckAndDataBothCarryCapable) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.third_ack(c);  // duplicated on the way
+  m.third_ack(c, "hello");
+  const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(h), 5);
+  c.say({.seq = 1, .data = "hello", .options = m.capable_ack(5)});  // repeated
+  c.expect({.flags = A, .ack = 6, .length = 0});
+  m.data(c, 5, "!", 5);
+  EXPECT_EQ(m.acked_in(c.expect({.flags = A, .data = "!"}, 0ms, 100ms)), 6);
+}
+
+TEST_F(MptcpRules, R06_ServerSpeaksFirst) {
+  Lab& l = make({.scripted_client = true});
+  l.server_host().listen(kServerPort, {.send = 10, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  const Heard h = c.expect({.flags = A, .length = 10}, 0ms, 100ms);
+  EXPECT_EQ(m.mapped_in(h), 0);
+  EXPECT_EQ(m.acked_in(h), 0);
+}
+
+TEST_F(MptcpRules, R07_FirstSegmentWithoutCapableMeansPlainTcp) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.say({});
+  expect_plain_echo(c);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U);
+  EXPECT_EQ(l.gateway->counter(stats::Counter::client_accepted_tcp), 1U);
+}
+
+TEST_F(MptcpRules, R08_ChecksumIsNegotiatedByEitherSide) {
+  for (const bool ours : {false, true}) {
+    for (const bool theirs : {false, true}) {
+      Lab& l = scripted(
+          [ours](relay::Settings& r, engine::Settings&) { r.listeners[0].profile.require_checksum = ours; });
+      MpClient m(l);
+      Remote& c = m.connect(theirs);
+      EXPECT_EQ(m.checksum, ours || theirs);
+      m.data(c, 0, "hello");
+      const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+      EXPECT_EQ(h.mp().dss.has_checksum, ours || theirs);
+    }
+  }
+}
+
+TEST_F(MptcpRules, R08_ExtensionBitMeansPlainTcp) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.say({.flags = S, .options = [](wire::OptionBuffer& o) {
+           wire::MpCapable cap;
+           cap.extension = true;
+           o.mp_capable(cap);
+         }});
+  const Heard h = c.expect({.flags = S | A});
+  EXPECT_EQ(h.mp().present, 0);
+  c.say({});
+  expect_plain_echo(c);
+}
+
+TEST_F(MptcpRules, R09_VersionZeroMeansPlainTcp) {
+  Lab& l = scripted();
+  Remote& c = l.remote(0, 30000);
+  c.say({.flags = S, .options = [](wire::OptionBuffer& o) {
+           wire::MpCapable cap;
+           cap.version = 0;
+           cap.keys = 1;  // version 0: the SYN has the key
+           cap.sender_key = 99;
+           o.mp_capable(cap);
+         }});
+  const Heard h = c.expect({.flags = S | A});
+  EXPECT_EQ(h.mp().present, 0);
+  c.say({});
+  expect_plain_echo(c);
+  EXPECT_EQ(l.gateway->counter(stats::Counter::client_accepted_mptcp), 0U);
+}
+
+TEST_F(MptcpRules, R10_NoFreeTokenMeansPlainTcp) {
+  Lab& l = scripted();
+  l.gateway->engine().fail_every(1);  // no session can be had
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.say({.flags = S, .options = m.capable_syn()});
+  c.quiet(10ms);  // nor a plain stream: the SYN is dropped, not refused, and the client tries again
+  l.gateway->engine().fail_every(0);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::no_token), 1U);
+  EXPECT_EQ(l.gateway->drops(stats::Drop::connection_limit), 1U);
+  c.say({.flags = S, .seq = 0, .options = m.capable_syn()});
+  EXPECT_TRUE(c.expect({.flags = S | A}).mp().has(wire::kMpCapable));
+}
+
+TEST_F(MptcpRules, R11_RetriedSynWithoutOptionMeansPlainTcp) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.say({.flags = S, .seq = 0, .options = [](wire::OptionBuffer& o) { o.mss(1460); }});
+  const Heard h = c.expect({.flags = S | A, .seq = 0, .ack = 1});
+  EXPECT_EQ(h.mp().present, 0);
+  c.say({});
+  expect_plain_echo(c);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::retried_syn), 1U);
+}
+
+}  // namespace
+}  // namespace braid::kit
