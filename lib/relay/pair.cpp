@@ -1,0 +1,191 @@
+#include "relay/pair.hpp"
+
+#include <algorithm>
+
+namespace braid::relay {
+
+using stats::Counter;
+using tcp::Failure;
+using tcp::StreamState;
+
+Pair::Pair(PairHost& host, const Settings& settings, const Listener& listener, Stream& client,
+           const Flow& flow, Instant now)
+    : host_(host),
+      settings_(settings),
+      listener_(listener),
+      client_(&client),
+      flow_(flow),
+      began_(now),
+      active_(now) {
+  kind = static_cast<std::uint8_t>(tcp::AlarmKind::pair);
+  client.user = this;
+}
+
+Who Pair::blame(Failure failure, Who side) {
+  switch (failure) {
+    case Failure::refused:
+    case Failure::reset:
+      return side;
+    case Failure::timed_out:
+      return Who::timeout;
+    case Failure::unreachable:
+      return Who::proxy;
+    case Failure::aborted:
+      return Who::proxy;
+    case Failure::internal:
+      return Who::internal;
+    case Failure::none:
+      break;
+  }
+  return side;
+}
+
+void Pair::run(Context& ctx) {
+  if (ended_) return;
+  if (client_->state() == StreamState::failed)
+    return end(ctx, blame(client_->failure(), Who::client), phase_);
+  if (phase_ == Phase::handshake) {
+    if (client_->state() == StreamState::opening) return;
+    start_connect(ctx);
+  }
+  if (phase_ == Phase::connect) run_connecting(ctx);
+  if (phase_ == Phase::data && !ended_) run_data(ctx);
+}
+
+void Pair::start_connect(Context& ctx) {
+  phase_ = Phase::connect;
+  opened_ = ctx.now;
+  server_index_ =
+      static_cast<std::uint8_t>(host_.pair_opened(ctx, *this, settings_.upstreams[listener_.upstream]));
+}
+
+// Tries servers in turn until one answers, each at most once.
+void Pair::run_connecting(Context& ctx) {
+  const Upstream& upstream = settings_.upstreams[listener_.upstream];
+  if (server_ != nullptr && server_->state() == StreamState::opening) return;
+  if (server_ != nullptr && server_->state() == StreamState::failed) {
+    ctx.count(Counter::upstream_failed);
+    server_->release(ctx);
+    server_ = nullptr;
+  }
+  if (server_ != nullptr) {
+    phase_ = Phase::data;
+    connect_due_ = kNever;
+    connect_ns_ = (ctx.now - opened_).count();
+    active_ = ctx.now;
+    ctx.count(Counter::upstream_connected);
+    ctx.stats.connect_us.observe(static_cast<std::uint64_t>(connect_ns_) / 1000);
+    return arm(ctx);
+  }
+  while (attempts_ < upstream.servers.size()) {
+    if (attempts_++ != 0)
+      server_index_ = static_cast<std::uint8_t>((server_index_ + 1U) % upstream.servers.size());
+    server_address_ = upstream.servers[server_index_];
+    server_ = host_.connect(ctx, *this, upstream, server_address_, client_->segment_room());
+    if (server_ != nullptr) {
+      server_->user = this;
+      connect_due_ = ctx.now + upstream.connect_timeout;
+      return arm(ctx);
+    }
+    ctx.count(Counter::upstream_failed);
+  }
+  end(ctx, Who::server, Phase::connect);
+}
+
+bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
+  if (const std::uint32_t freed = to.take_freed(); freed != 0) from.consume(ctx, freed);
+  tcp::SegmentQueue& queue = from.inbox();
+  if (queue.empty()) return false;
+  std::uint32_t bytes = 0;
+  for (const tcp::Segment* s = queue.front(); s != nullptr; s = s->next) bytes += s->length;
+  to.write(ctx, queue);
+  (up ? bytes_up_ : bytes_down_) += bytes;
+  ctx.count(up ? Counter::relay_bytes_up : Counter::relay_bytes_down, bytes);
+  bool& paused = up ? paused_up_ : paused_down_;
+  const bool full = to.unfreed() >= settings_.buffer - settings_.buffer / 8;
+  if (full && !paused) ctx.count(up ? Counter::relay_paused_up : Counter::relay_paused_down);
+  paused = full;
+  return true;
+}
+
+void Pair::run_data(Context& ctx) {
+  if (server_->state() == StreamState::failed)
+    return end(ctx, blame(server_->failure(), Who::server), Phase::data);
+  const bool up = move(ctx, *client_, *server_, true);
+  const bool down = move(ctx, *server_, *client_, false);
+  if (up || down) active_ = ctx.now;
+  check_ends(ctx);
+}
+
+void Pair::check_ends(Context& ctx) {
+  const auto pass = [&ctx](Stream& from, Stream& to, bool& done) {
+    if (done || !from.peer_finished() || !from.inbox().empty()) return false;
+    done = true;
+    to.shutdown(ctx);
+    return true;
+  };
+  const bool first = pass(*client_, *server_, client_done_);
+  const bool second = pass(*server_, *client_, server_done_);
+  if (first || second) {
+    active_ = ctx.now;
+    arm(ctx);
+  }
+  if (client_done_ && server_done_ && client_->our_end_acknowledged() && server_->our_end_acknowledged())
+    end(ctx, Who::client, Phase::done);
+}
+
+bool Pair::half_closed() const { return client_done_ != server_done_; }
+
+void Pair::arm(Context& ctx) {
+  Instant due = connect_due_;
+  if (phase_ == Phase::data)
+    due = active_ + (client_done_ || server_done_ ? settings_.half_closed : settings_.idle);
+  if (due != kNever) ctx.wheel.arm_sooner(*this, due);
+}
+
+void Pair::on_alarm(Context& ctx) {
+  if (ended_) return;
+  if (phase_ == Phase::connect && connect_due_ <= ctx.now) {
+    connect_due_ = kNever;
+    if (server_ != nullptr && server_->state() == StreamState::opening) {
+      ctx.count(Counter::upstream_failed);
+      server_->abort(ctx);
+      server_->release(ctx);
+      server_ = nullptr;
+    }
+    run_connecting(ctx);
+    return;
+  }
+  if (phase_ == Phase::data) {
+    const Duration most = client_done_ || server_done_ ? settings_.half_closed : settings_.idle;
+    if (ctx.now - active_ >= most) return end(ctx, Who::timeout, half_closed() ? Phase::drain : Phase::data);
+  }
+  arm(ctx);
+}
+
+void Pair::end(Context& ctx, Who who, Phase phase) {
+  if (ended_) return;
+  ended_ = true;
+  Alarm::unlink();
+  AccessRecord r;
+  r.ended_ns = ctx.now.time_since_epoch().count();
+  r.duration_ns = (ctx.now - began_).count();
+  r.connect_ns = connect_ns_;
+  r.client = flow_.remote;
+  r.bind = flow_.local;
+  r.server = server_address_;
+  r.bytes_up = bytes_up_;
+  r.bytes_down = bytes_down_;
+  r.who = who;
+  r.phase = phase;
+  host_.pair_ended(ctx, *this, r);
+  // A side that did not come to a clean end hears of it: a broken stream never looks complete (threats N2).
+  const bool clean = phase == Phase::done;
+  if (!clean) client_->abort(ctx);
+  client_->release(ctx);
+  if (server_ == nullptr) return;
+  if (!clean) server_->abort(ctx);
+  server_->release(ctx);
+}
+
+}  // namespace braid::relay
