@@ -1,0 +1,179 @@
+// One worker without a thread. `poll` takes a packet all the way (see poll.cpp); everything else prepares it
+// or looks at it. Nothing in here is shared with another engine but the hand-off rings.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/pool.hpp"
+#include "base/spsc_ring.hpp"
+#include "base/timer_wheel.hpp"
+#include "engine/handoff.hpp"
+#include "engine/hash_index.hpp"
+#include "engine/inspect.hpp"
+#include "engine/io.hpp"
+#include "engine/settings.hpp"
+#include "mptcp/subflow.hpp"
+#include "relay/pair.hpp"
+#include "tcp/plain_stream.hpp"
+
+namespace braid::engine {
+
+class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, private relay::PairHost {
+ public:
+  // `handoff` connects the engines of one process and outlives them.
+  Engine(const Settings& settings, HandoffMatrix& handoff, Instant now);
+  ~Engine() override;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // One turn: everything that has arrived goes all its way. Returns the number of frames, messages and alarms
+  // worked on; 0: an idle turn.
+  unsigned poll(Instant now, Io& io);
+  // When the engine wants its next turn even if nothing arrives.
+  [[nodiscard]] Instant next_wake() const;
+
+  // Any thread. The table stays valid until two more turns have begun.
+  void set_routes(const wire::RouteTable* table) { routes_.store(table, std::memory_order_release); }
+  // No new clients from now on. This engine's thread.
+  void drain() { draining_ = true; }
+  // Ends every session now, telling both sides. This engine's thread.
+  void abort_all(Instant now, Io& io);
+
+  [[nodiscard]] stats::WorkerStats& stats() { return stats_; }
+  [[nodiscard]] SpscRing<relay::AccessRecord>& records() { return records_; }
+  // The asker's side: one outstanding request per engine.
+  bool post(ListRequest& request) { return requests_.push(&request); }
+
+  // Live objects by pool; all are 0 when every connection has ended and its TIME-WAIT is over.
+  struct Use {
+    std::uint32_t streams, subflows, sessions, pairs, redirects, flows, tokens;
+    [[nodiscard]] std::uint32_t total() const {
+      return streams + subflows + sessions + pairs + redirects + flows + tokens;
+    }
+  };
+  [[nodiscard]] Use use() const;
+  // Test hook: every n-th allocation of any pool fails (0: none).
+  void fail_every(std::uint32_t n);
+
+ private:
+  enum class Kind : std::uint32_t { stream, subflow, redirect };
+  struct Redirect {
+    Flow flow;
+    std::uint32_t serial = 0;
+    std::uint8_t owner = 0;
+  };
+  struct Arrival {  // one frame of a burst
+    rte_mbuf* frame;
+    wire::TcpFrame tcp;
+    std::uint32_t hash;
+    std::uint8_t port;
+    bool handed;          // came over a ring
+    std::uint8_t from;    // worker that handed it
+    std::uint32_t entry;  // its redirect entry, or kNoEntry
+    std::uint32_t serial;
+  };
+  static constexpr std::uint32_t kNoEntry = 0xffffffff;
+
+  // poll.cpp
+  unsigned receive_ports();
+  unsigned receive_handoffs();
+  unsigned fire_alarms();
+  void run_pairs();
+  void run_outputs();
+  void flush();
+  void housekeeping();
+  // receive.cpp
+  bool parse(Arrival& a);
+  void dispatch(Arrival& a);
+  void dispatch_unknown(Arrival& a);
+  bool hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial);
+  void punt(unsigned port, rte_mbuf* frame);
+  void refuse(const Arrival& a, stats::Drop reason, std::optional<stats::RstReason> mptcp_reason = {});
+  // accept.cpp
+  void accept(Arrival& a, const relay::Listener& listener);
+  void accept_plain(Arrival& a, const relay::Listener& listener);
+  bool accept_mptcp(Arrival& a, const relay::Listener& listener);
+  void join(Arrival& a);
+  void join_here(Arrival& a, mptcp::Session& session);
+  void refuse_join(Arrival& a, stats::Join why, stats::Drop drop, stats::RstReason reason);
+  mptcp::Session* draw_session(const relay::Listener& listener);
+  relay::Pair* new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow);
+  void drop_new_pair(relay::Pair& pair);
+  [[nodiscard]] std::optional<std::uint8_t> local_address_id(const mptcp::Session& session,
+                                                             const Endpoint& at) const;
+  // tables.cpp
+  [[nodiscard]] std::uint32_t flow_hash(const Flow& flow) const;
+  [[nodiscard]] std::uint32_t find_flow(std::uint32_t hash, const Flow& flow) const;
+  [[nodiscard]] tcp::Connection* connection_of(std::uint32_t handle) const;
+  [[nodiscard]] const Flow& flow_of(std::uint32_t handle) const;
+  [[nodiscard]] mptcp::Session* find_session(std::uint32_t token) const;
+  [[nodiscard]] unsigned owner_of_token(std::uint32_t token) const;
+  void destroy_all();
+  void reap();
+  void reap_connection(tcp::Connection& c);
+  void free_session(mptcp::Session& session);
+  void release_redirect(std::uint32_t entry, std::uint32_t serial);
+  // list.cpp
+  void answer_requests();
+  void fill(SessionInfo& out, const relay::Pair& pair) const;
+
+  static constexpr std::uint32_t handle(Kind k, std::uint32_t index) {
+    return static_cast<std::uint32_t>(k) << 30 | index;
+  }
+
+  // FrameSink, SessionOwner, PairHost
+  void send(unsigned port, rte_mbuf* frame) override;
+  void send_unresolved(const wire::Hop& hop, rte_mbuf* frame) override;
+  void session_ended(tcp::Context& ctx, mptcp::Session& session) override;
+  tcp::Stream* connect(tcp::Context& ctx, relay::Pair& pair, const relay::Upstream& upstream,
+                       const Endpoint& server, std::uint16_t max_segment) override;
+  void pair_ended(tcp::Context& ctx, relay::Pair& pair, relay::AccessRecord record) override;
+  void pair_touched(relay::Pair& pair) override;
+  unsigned pair_opened(tcp::Context& ctx, relay::Pair& pair, const relay::Upstream& upstream) override;
+
+  Settings settings_;
+  HandoffMatrix& handoff_;
+  stats::WorkerStats stats_;
+  TimerWheel wheel_;
+  Rng rng_;
+  std::atomic<const wire::RouteTable*> routes_;
+  wire::RouteTable no_routes_;
+  tcp::Context ctx_;
+  SipKey flow_key_;  // of the flow table, this worker's own
+
+  Pool<tcp::PlainStream> streams_;
+  Pool<mptcp::Subflow> subflows_;
+  Pool<mptcp::Session> sessions_;
+  Pool<relay::Pair> pairs_;
+  Pool<Redirect> redirects_;
+  HashIndex flows_;
+  HashIndex tokens_;
+  std::vector<std::uint8_t> pair_live_;                                // by pool index, for listings
+  std::unordered_map<std::uint64_t, std::uint16_t> listener_by_bind_;  // hash of the endpoint
+  std::vector<std::uint8_t> upstream_turn_;                            // round robin
+
+  List<relay::Pair, tcp::TouchHook> touched_pairs_;
+  List<relay::Pair, tcp::TouchHook> dead_pairs_;
+  std::vector<mptcp::Session*> dead_sessions_;
+
+  ListRequest* asked_ = nullptr;  // being answered
+  Io* io_ = nullptr;
+  std::array<std::array<rte_mbuf*, limits::kBurst>, limits::kMaxPorts> tx_;
+  std::array<std::uint16_t, limits::kMaxPorts> tx_count_{};
+  std::unique_ptr<std::array<Arrival, limits::kBurst>> burst_;
+  SpscRing<relay::AccessRecord> records_;
+  SpscRing<ListRequest*> requests_;
+  std::uint64_t next_id_ = 0;
+  std::uint32_t handshaking_ = 0;
+  std::uint32_t next_serial_ = 0;
+  Instant housekeeping_due_{};
+  bool draining_ = false;
+};
+
+}  // namespace braid::engine

@@ -1,0 +1,159 @@
+// From a frame to the connection it belongs to, or to whoever else it is for.
+#include <rte_mbuf.h>
+
+#include "engine/engine.hpp"
+
+namespace braid::engine {
+
+using stats::Counter;
+using stats::Drop;
+using wire::FrameKind;
+
+// Parses the frame. False: it is not a TCP segment, and has been dealt with.
+bool Engine::parse(Arrival& a) {
+  rte_mbuf* m = a.frame;
+  if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) != 0) {
+    ctx_.drop(m, Drop::no_buffer);
+    return false;
+  }
+  constexpr std::uint64_t kGood = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  const auto trust = (m->ol_flags & kGood) == kGood ? wire::Trust::checksum_good : wire::Trust::verify;
+  const ByteView bytes{rte_pktmbuf_mtod(m, const std::byte*), m->data_len};
+  const auto drop = [&](Drop reason) {
+    ctx_.drop(m, reason);
+    return false;
+  };
+  switch (wire::parse_frame(bytes, trust, a.tcp)) {
+    case FrameKind::tcp:
+      a.hash = flow_hash(a.tcp.flow);
+      flows_.prefetch(a.hash);
+      return true;
+    case FrameKind::other:
+      punt(a.port, m);
+      return false;
+    case FrameKind::fragment:
+      return drop(Drop::ip_fragment);
+    case FrameKind::short_frame:
+      return drop(Drop::short_frame);
+    case FrameKind::bad_ip_header:
+      return drop(Drop::bad_ip_header);
+    case FrameKind::bad_ip_checksum:
+      return drop(Drop::bad_ip_checksum);
+    case FrameKind::bad_extension:
+      return drop(Drop::ipv6_extension);
+    case FrameKind::bad_source:
+      return drop(Drop::bad_source);
+    case FrameKind::bad_tcp_header:
+      return drop(Drop::bad_tcp_header);
+    case FrameKind::bad_tcp_checksum:
+      return drop(Drop::bad_tcp_checksum);
+  }
+  return drop(Drop::short_frame);
+}
+
+void Engine::dispatch(Arrival& a) {
+  const std::uint32_t found = find_flow(a.hash, a.tcp.flow);
+  if (found == HashIndex::kNone) return dispatch_unknown(a);
+  if (static_cast<Kind>(found >> 30) == Kind::redirect) {
+    const Redirect& r = *redirects_.at(found & 0x3fffffff);
+    hand_over(a, r.owner, found & 0x3fffffff, r.serial);
+    return;
+  }
+  connection_of(found)->receive(ctx_, a.tcp, a.frame);
+}
+
+// No entry: a new client, a join, a server's answer on the wrong worker, or somebody else's.
+void Engine::dispatch_unknown(Arrival& a) {
+  const wire::TcpFrame& f = a.tcp;
+  const bool syn = f.has(wire::kSyn) && !f.has(wire::kAck) && !f.has(wire::kRst);
+  const auto bound = listener_by_bind_.find(siphash(settings_.secret, Flow{f.flow.local, {}}));
+  const bool ours = bound != listener_by_bind_.end();
+  if (syn && f.options.mptcp.has(wire::kMpJoinSyn) && (ours || ctx_.routes->is_local(f.flow.local.ip)))
+    return join(a);
+  if (ours) {
+    const bool unstable = ((settings_.unstable_ports >> a.port) & 1U) != 0;
+    if (unstable && !a.handed && settings_.workers > 1) {
+      const auto home = static_cast<unsigned>(siphash(settings_.secret, f.flow) >> 32) % settings_.workers;
+      if (home != settings_.worker) {
+        hand_over(a, home, kNoEntry, 0);
+        return;
+      }
+    }
+    if (syn) return accept(a, settings_.relay->listeners[bound->second]);
+    return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : Drop::no_connection);
+  }
+  const std::uint16_t port = f.flow.local.port;
+  if (port >= kFirstServerLegPort && port < kEndServerLegPort && ctx_.routes->is_local(f.flow.local.ip)) {
+    const unsigned owner = port % settings_.workers;
+    if (owner != settings_.worker && !a.handed) {
+      hand_over(a, owner, kNoEntry, 0);
+      return;
+    }
+    return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : syn ? Drop::no_listener : Drop::no_connection);
+  }
+  punt(a.port, a.frame);  // the kernel's own traffic: SSH, BGP, forwarding
+}
+
+bool Engine::hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial) {
+  Message m;
+  m.frame = a.frame;
+  m.port = a.port;
+  m.from = static_cast<std::uint8_t>(settings_.worker);
+  m.entry = entry;
+  m.serial = serial;
+  if (owner == settings_.worker || !handoff_.ring(settings_.worker, owner).push(m)) {
+    ctx_.drop(a.frame, Drop::handoff_full);
+    return false;
+  }
+  ctx_.count(Counter::handoffs);
+  return true;
+}
+
+void Engine::punt(unsigned port, rte_mbuf* frame) {
+  if (io_->punt(port, frame)) {
+    ctx_.count(Counter::punted);
+  } else {
+    ctx_.drop(frame, Drop::mirror_full);
+  }
+}
+
+// Drops a segment that no connection takes, and answers it by RST unless it is one (RFC 9293 3.10.7.1).
+void Engine::refuse(const Arrival& a, Drop reason, std::optional<stats::RstReason> mptcp_reason) {
+  const wire::TcpFrame& f = a.tcp;
+  rte_mbuf* m = f.has(wire::kRst) ? nullptr : rte_pktmbuf_alloc(ctx_.buffers);
+  const auto hop = ctx_.routes->resolve(f.flow.remote.ip);
+  if (m != nullptr && hop) {
+    wire::FrameOut out;
+    out.flow = f.flow;
+    out.source = hop->source;
+    out.destination = hop->destination;
+    out.flags = wire::kRst;
+    if (f.has(wire::kAck)) {
+      out.seq = f.ack;
+    } else {
+      out.flags = wire::kRst | wire::kAck;
+      out.ack = f.seq + f.seq_length();
+    }
+    wire::OptionBuffer o;
+    if (mptcp_reason) {
+      o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(*mptcp_reason)});
+      stats_.resets_sent.add(*mptcp_reason);
+    }
+    std::byte* payload = static_cast<std::byte*>(m->buf_addr) + m->data_off + wire::kMaxHeaders;
+    const std::size_t n = wire::write_headers(payload, out, o.padded(), wire::ChecksumMode::full);
+    m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));
+    m->data_len = static_cast<std::uint16_t>(n);
+    m->pkt_len = static_cast<std::uint32_t>(n);
+    ctx_.count(Counter::tcp_resets_sent);
+    if (hop->resolved) {
+      send(hop->port, m);
+    } else {
+      send_unresolved(*hop, m);
+    }
+  } else {
+    rte_pktmbuf_free(m);
+  }
+  ctx_.drop(a.frame, reason);
+}
+
+}  // namespace braid::engine
