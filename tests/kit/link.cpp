@@ -1,0 +1,151 @@
+#include "kit/link.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "wire/checksum.hpp"
+
+namespace braid::kit {
+
+namespace {
+constexpr std::size_t kCaptureMost = 20'000;  // packets kept per link
+}
+
+Link::Link(World& world, const LinkSpec& spec, End a, End b) : world_(world), spec_(spec), a_(a), b_(b) {}
+
+bool Link::ends_at(const Device& device, unsigned port) const {
+  return (a_.device == &device && a_.port == port) || (b_.device == &device && b_.port == port);
+}
+
+// The generator that decides this packet's fate.
+Rng Link::fate_of(const Packet& packet, bool forward) {
+  wire::TcpFrame f;
+  std::uint64_t identity = 0;
+  const SipKey key{world_.seed(), std::hash<std::string>{}(spec_.name) + (forward ? 1 : 0)};
+  if (wire::parse_frame(packet, wire::Trust::verify, f) == wire::FrameKind::tcp) {
+    const std::array<std::uint64_t, 4> words{siphash(key, f.flow),
+                                             static_cast<std::uint64_t>(f.seq.raw) << 32 | f.ack.raw,
+                                             static_cast<std::uint64_t>(f.payload_length) << 8 | f.flags, 0};
+    identity = siphash(key, words);
+  }
+  const std::array<std::uint64_t, 2> words{identity, copies_[identity]++};
+  return Rng(siphash(key, words));
+}
+
+void Link::send(const Device& from, unsigned port, Packet packet) {
+  const bool forward = a_.device == &from && a_.port == port;
+  if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
+  if (cut_ || (forward ? cut_forward_ : cut_backward_)) {
+    ++lost_;
+    return;
+  }
+  if (middlebox_) {
+    wire::TcpFrame f;
+    if (wire::parse_frame(packet, wire::Trust::verify, f) == wire::FrameKind::tcp &&
+        !middlebox_(packet, f, forward)) {
+      ++lost_;
+      return;
+    }
+  }
+  const bool perfect = spec_.loss == 0 && spec_.duplicate == 0 && spec_.corrupt == 0 && spec_.reorder == 0;
+  Rng fate = perfect ? Rng(0) : fate_of(packet, forward);
+  if (fate.unit() < spec_.loss) {
+    ++lost_;
+    return;
+  }
+  if (fate.unit() < spec_.duplicate) pass(packet, forward, Rng(fate.next()));
+  pass(std::move(packet), forward, Rng(fate.next()));
+}
+
+void Link::pass(Packet packet, bool forward, Rng fate) {
+  Instant& busy = busy_[forward ? 1 : 0];
+  const Instant now = world_.now();
+  Instant leaves = now;
+  if (spec_.rate > 0) {
+    const double waiting = busy > now ? static_cast<double>((busy - now).count()) * 1e-9 * spec_.rate / 8 : 0;
+    if (waiting + static_cast<double>(packet.size()) > static_cast<double>(spec_.queue)) {
+      ++lost_;
+      return;
+    }
+    const auto wire_time =
+        Duration(static_cast<std::int64_t>(static_cast<double>(packet.size()) * 8e9 / spec_.rate));
+    leaves = busy = std::max(busy, now) + wire_time;
+  }
+  if (fate.unit() < spec_.corrupt)
+    packet[fate.below(static_cast<std::uint32_t>(packet.size()))] ^=
+        static_cast<std::byte>(1 + fate.below(255));
+  Instant arrives = leaves + spec_.delay;
+  if (fate.unit() < spec_.reorder) {
+    const auto most = static_cast<std::uint32_t>(spec_.displacement.count() / 1000);
+    arrives += std::chrono::microseconds(fate.below(most + 1));
+  }
+  under_way_.emplace(arrives, Due{forward, std::move(packet)});
+}
+
+Instant Link::next_at() const { return under_way_.empty() ? kNever : under_way_.begin()->first; }
+
+void Link::act(Instant now) {
+  while (!under_way_.empty() && under_way_.begin()->first <= now) {
+    Due due = std::move(under_way_.begin()->second);
+    under_way_.erase(under_way_.begin());
+    if (cut_) {
+      ++lost_;
+      continue;
+    }
+    ++delivered_[due.forward ? 1 : 0];
+    delivered_bytes_[due.forward ? 1 : 0] += due.packet.size();
+    const End& to = due.forward ? b_ : a_;
+    to.device->take(now, to.port, std::move(due.packet));
+  }
+}
+
+ByteView options_of(const Packet& packet, const wire::TcpFrame& f) {
+  const std::size_t begin = f.l4_offset + wire::kTcpHeader;
+  return ByteView(packet).subspan(begin, f.payload_offset - begin);
+}
+
+ByteView payload_of(const Packet& packet, const wire::TcpFrame& f) {
+  return ByteView(packet).subspan(f.payload_offset, f.payload_length);
+}
+
+Packet rewrite(const Packet& packet, ByteView options, ByteView payload) {
+  wire::TcpFrame f;
+  if (wire::parse_frame(packet, wire::Trust::verify, f) != wire::FrameKind::tcp) return packet;
+  wire::FrameOut out;
+  std::memcpy(out.destination.bytes.data(), packet.data(), 6);
+  std::memcpy(out.source.bytes.data(), packet.data() + 6, 6);
+  out.flow = {f.flow.remote, f.flow.local};
+  out.seq = f.seq;
+  out.ack = f.ack;
+  out.window = f.window;
+  out.flags = f.flags;
+  out.payload_length = static_cast<std::uint16_t>(payload.size());
+  out.payload_sum = wire::ones_sum(payload);
+  Packet fresh(wire::kMaxHeaders + payload.size());
+  std::copy(payload.begin(), payload.end(), fresh.begin() + wire::kMaxHeaders);
+  const std::size_t n =
+      wire::write_headers(fresh.data() + wire::kMaxHeaders, out, options, wire::ChecksumMode::full);
+  fresh.erase(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(wire::kMaxHeaders - n));
+  return fresh;
+}
+
+Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f) {
+  const ByteView old = options_of(packet, f);
+  Packet options(old.begin(), old.end());
+  for (std::size_t i = 0; i < options.size();) {
+    const auto kind = std::to_integer<unsigned>(options[i]);
+    if (kind == 0) break;
+    if (kind == 1) {
+      ++i;
+      continue;
+    }
+    const auto length = std::to_integer<std::size_t>(options[i + 1]);
+    if (kind == wire::kMptcpKind)
+      std::fill_n(options.begin() + static_cast<std::ptrdiff_t>(i), length, std::byte{1});
+    i += length;
+  }
+  return rewrite(packet, options, payload_of(packet, f));
+}
+
+}  // namespace braid::kit

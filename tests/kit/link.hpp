@@ -1,0 +1,99 @@
+// One cable between two devices, with what real paths do to packets. Whether a packet is lost, doubled, late
+// or damaged is a keyed hash of (seed, flow, numbers, copy), not of the order of arrival: a stray packet does
+// not shift the fate of the others.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "base/random.hpp"
+#include "kit/pcapng.hpp"
+#include "kit/world.hpp"
+#include "wire/frame.hpp"
+
+namespace braid::kit {
+
+struct LinkSpec {
+  std::string name = "link";
+  double rate = 0;               // bit/s in each direction; 0: unlimited
+  Duration delay{0};             // one way
+  std::size_t queue = 1U << 30;  // bytes that may wait in each direction
+  double loss = 0;               // probabilities, 0..1
+  double duplicate = 0;
+  double corrupt = 0;  // one byte changed, checksum left as it was
+  double reorder = 0;  // extra delay of up to `displacement`
+  Duration displacement = 20ms;
+};
+
+class Link final : public Actor {
+ public:
+  struct End {
+    Device* device = nullptr;
+    unsigned port = 0;
+  };
+  // What a middlebox does: may change the packet (see rewrite()), false drops it. `forward`: toward the
+  // second end.
+  using Middlebox = std::function<bool(Packet&, const wire::TcpFrame&, bool forward)>;
+
+  Link(World& world, const LinkSpec& spec, End a, End b);
+
+  // A packet enters at the end of `from`.
+  void send(const Device& from, unsigned port, Packet packet);
+  // Joins `device`'s port to this link?
+  [[nodiscard]] bool ends_at(const Device& device, unsigned port) const;
+
+  void cut() { cut_ = true; }
+  void uncut() { cut_ = false; }
+  // Drops silently in one direction only.
+  void cut_forward(bool on) { cut_forward_ = on; }
+  void cut_backward(bool on) { cut_backward_ = on; }
+  [[nodiscard]] bool is_cut() const { return cut_; }
+  void set_middlebox(Middlebox m) { middlebox_ = std::move(m); }
+  void set_loss(double loss) { spec_.loss = loss; }
+  [[nodiscard]] const LinkSpec& spec() const { return spec_; }
+  // Packets delivered so far in a direction.
+  [[nodiscard]] std::uint64_t delivered(bool forward) const { return delivered_[forward ? 1 : 0]; }
+  [[nodiscard]] std::uint64_t delivered_bytes(bool forward) const {
+    return delivered_bytes_[forward ? 1 : 0];
+  }
+  [[nodiscard]] std::uint64_t lost() const { return lost_; }
+  [[nodiscard]] const std::vector<Captured>& captured() const { return captured_; }
+
+  [[nodiscard]] Instant next_at() const override;
+  void act(Instant now) override;
+  [[nodiscard]] std::string name() const override { return spec_.name; }
+
+ private:
+  struct Due {
+    bool forward;
+    Packet packet;
+  };
+  void pass(Packet packet, bool forward, Rng fate);
+  [[nodiscard]] Rng fate_of(const Packet& packet, bool forward);
+
+  World& world_;
+  LinkSpec spec_;
+  End a_, b_;
+  bool cut_ = false;
+  bool cut_forward_ = false;
+  bool cut_backward_ = false;
+  Middlebox middlebox_;
+  std::array<Instant, 2> busy_{};
+  std::array<std::uint64_t, 2> delivered_{};
+  std::array<std::uint64_t, 2> delivered_bytes_{};
+  std::uint64_t lost_ = 0;
+  std::multimap<Instant, Due> under_way_;
+  std::unordered_map<std::uint64_t, std::uint32_t> copies_;
+  std::vector<Captured> captured_;
+};
+
+// The same segment with other options or payload, lengths and checksums made right.
+Packet rewrite(const Packet& packet, ByteView options, ByteView payload);
+// The TCP options' bytes and the payload of a packet that parsed as `f`.
+ByteView options_of(const Packet& packet, const wire::TcpFrame& f);
+ByteView payload_of(const Packet& packet, const wire::TcpFrame& f);
+// The same segment with every MPTCP option replaced by NOPs.
+Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f);
+
+}  // namespace braid::kit
