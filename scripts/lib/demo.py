@@ -1,0 +1,148 @@
+"""What scripts/demo measures and tells, once everything is built: see there."""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/kernel"))
+
+from lab import CLIENT, GATEWAY, Lab, LabError, metric  # noqa: E402
+
+MB = 1_000_000
+SIZE_A, SIZE_B, SIZE_BOTH, SIZE_CUT, CUT_AT = 24 * MB, 8 * MB, 40 * MB, 30 * MB, 12 * MB
+
+PICTURE = """
+              .-- link a, 30 Mbit/s --.
+    client --<                         >-- access router -- gateway -- server
+    (MPTCP)   '-- link b, 10 Mbit/s --'                                (TCP only)
+"""
+
+
+def say(text=""):
+    print(text, file=sys.stderr, flush=True)
+
+
+def digest_of(lab, size):
+    with open(lab.state / "www/file", "rb") as file:
+        return hashlib.sha256(file.read(size)).hexdigest()
+
+
+class Demo:
+    def __init__(self, lab):
+        self.lab = lab
+        self.bytes_ok = True
+
+    def fetch(self, size, **options):
+        with self.lab.start("download", to=GATEWAY[4], bytes=size, progress=MB, **options) as transfer:
+            self.narrate(transfer)
+            return self.judge(transfer.result(), size)
+
+    def narrate(self, transfer):
+        """Tells every two seconds what each link carries."""
+        def counters():
+            return time.monotonic(), self.lab.received_on("a"), self.lab.received_on("b")
+
+        then = counters()
+        for moved in transfer.progress():
+            now = counters()
+            seconds = now[0] - then[0]
+            if seconds >= 2:
+                rates = [(now[i] - then[i]) * 8 / seconds / 1e6 for i in (1, 2)]
+                say(f"   {moved // MB:3} MB   link a {rates[0]:5.1f} Mbit/s   link b {rates[1]:5.1f} Mbit/s")
+                then = now
+
+    def judge(self, got, size):
+        if got["outcome"] != "done":
+            raise LabError(f"a transfer ended with '{got['outcome']}' after {got['bytes']} bytes")
+        same = got["sha256"] == digest_of(self.lab, size)
+        self.bytes_ok = self.bytes_ok and same
+        say(f"   {size // MB} MB in {got['seconds']:.1f} s: {got['mbps']:.1f} Mbit/s, SHA-256 {'equal' if same else 'DIFFERS'}")
+        return got
+
+    def fetch_with_cut(self):
+        with self.lab.start("download", to=GATEWAY[4], bytes=SIZE_CUT, progress=MB) as transfer:
+            transfer.until(CUT_AT)
+            say(f"   {CUT_AT // MB} MB are here. From now on the access router drops all packets of link a.")
+            self.lab.command("cut", "a")
+            self.narrate(transfer)
+            got = self.judge(transfer.result(), SIZE_CUT)
+        self.lab.command("heal", "a")
+        return got
+
+    def run(self):
+        before = self.lab.mptcp_counters()
+        say("1. Plain TCP over link a alone.")
+        path_a = self.fetch(SIZE_A, proto="tcp", source=CLIENT["a", 4])
+        say("2. Plain TCP over link b alone.")
+        path_b = self.fetch(SIZE_B, proto="tcp", source=CLIENT["b", 4])
+        say("3. MPTCP over both links.")
+        both = self.fetch(SIZE_BOTH)
+        ratio = both["mbps"] / (path_a["mbps"] + path_b["mbps"])
+        say(f"   That is {ratio:.2f} of the sum of both links.")
+        say("4. MPTCP over both links, and the faster link is cut silently on the way.")
+        cut = self.fetch_with_cut()
+        say(f"   The longest pause the application saw: {cut['longest_gap_ms']:.0f} ms.")
+        joins = self.lab.mptcp_counters()["MPJoinSynAckRx"] - before["MPJoinSynAckRx"]
+        say(f"The client's kernel counts {joins} joined subflows.")
+        self.ask_braid()
+        return {"path_a_mbps": round(path_a["mbps"], 2), "path_b_mbps": round(path_b["mbps"], 2),
+                "both_mbps": round(both["mbps"], 2), "sum_ratio": round(ratio, 3),
+                "cut_gap_ms": round(cut["longest_gap_ms"]), "bytes_ok": self.bytes_ok, "joins": joins}
+
+    def ask_braid(self):
+        if self.lab.is_braid:
+            samples = self.lab.metrics()
+            say(f"Braid counts {metric(samples, 'braid_mptcp_joins_total', result='ok'):.0f} joins, "
+                f"{metric(samples, 'braid_mptcp_reinjected_bytes_total') / MB:.1f} MB sent again on another link.")
+
+
+def keep(lab):
+    """Leaves a transfer running in a loop, so that there is something to see, until interrupted."""
+    prefix = "" if lab.name == "braid" else f"BRAID_LAB={lab.name} "
+    say("\nThe lab keeps running, and the client fetches the file again and again. In another terminal:")
+    if lab.is_braid:
+        say(f"  build/app/braidctl --socket {lab.state}/braid.sock sessions")
+        say(f"  {prefix}scripts/lab exec gw curl -s http://127.0.0.1:9464/metrics")
+    say(f"  {prefix}scripts/lab exec client ss -Mni")
+    say(f"  {prefix}scripts/lab cut a          (and: heal a, unplug b, plug b)")
+    say(f"  {prefix}scripts/lab status")
+    say("Ctrl-C ends the demo and removes the lab.")
+    while True:
+        got = lab.client("download", to=GATEWAY[4], bytes=60 * MB)
+        say(f"   {got['outcome']}: {got['mbps']:.1f} Mbit/s")
+        time.sleep(1)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--gateway", default="braid")
+    args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    say(PICTURE)
+    say("Setting up network namespaces; nothing outside of them is touched.")
+    try:
+        with Lab(os.environ.get("BRAID_LAB", "braid"), profile="default", gateway=args.gateway) as lab:
+            result = Demo(lab).run()
+            if args.json:
+                print(json.dumps(result), flush=True)
+            if args.keep:
+                keep(lab)
+    except LabError as error:
+        say(f"demo: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nThe lab is gone.")
+        return 0 if args.keep else 130
+    return 0 if result["bytes_ok"] and result["joins"] > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

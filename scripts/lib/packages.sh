@@ -1,0 +1,52 @@
+# shellcheck shell=bash
+# The Debian 12 packages that building, checking and the lab need, and how they come in.
+
+PACKAGES_BUILD=(
+  g++ cmake ninja-build pkg-config ccache
+  libdpdk-dev libssl-dev libyaml-cpp-dev libmnl-dev libtbb-dev libjemalloc-dev prometheus-cpp-dev
+  libcivetweb-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
+  libsystemd-dev libboost-dev libgtest-dev libgmock-dev
+)
+PACKAGES_CHECK=(clang-format clang-tidy shellcheck git)
+PACKAGES_LAB=(
+  python3 curl iproute2 ethtool nftables procps util-linux nginx mptcpize haproxy dpdk-dev
+  librte-net-af-packet23 librte-net-af-xdp23 librte-net-tap23 librte-net-ring23 librte-mempool-ring23
+  librte-bus-vdev23
+)
+PACKAGES_KERNEL_TESTS=(python3-pytest tshark)
+
+# missing_packages NAME…: those of the names that dpkg does not have installed.
+missing_packages() {
+  local name
+  for name in "$@"; do
+    # shellcheck disable=SC2016  # the format is dpkg's, not the shell's
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || printf '%s\n' "$name"
+  done
+}
+
+# install_packages NAME…: installs what is missing; says so only then. A daemon that comes with a package
+# (nginx, haproxy) is not started: its service is held back by a policy for the time of the installation.
+install_packages() {
+  local missing
+  command -v dpkg-query >/dev/null || die "this is not a Debian system; install by hand: $*"
+  mapfile -t missing < <(missing_packages "$@")
+  [[ ${#missing[@]} -eq 0 ]] && return
+  say "installing Debian packages: ${missing[*]}"
+  local policy=/usr/sbin/policy-rc.d ours=no status=0
+  if [[ ! -e $policy ]]; then
+    # shellcheck disable=SC2016
+    as_root sh -c 'printf "#!/bin/sh\nexit 101\n" > "$1" && chmod 755 "$1"' sh "$policy"
+    ours=yes
+  fi
+  local log
+  log=$(mktemp)
+  {
+    as_root apt-get -qq update &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 "${missing[@]}"
+  } >"$log" 2>&1 || status=$?
+  [[ $ours == yes ]] && as_root rm -f "$policy"
+  [[ $status -eq 0 ]] || tail -n 20 "$log" >&2
+  rm -f "$log"
+  [[ $status -eq 0 ]] || die "apt-get could not install: ${missing[*]}"
+}

@@ -1,0 +1,77 @@
+"""Paths that fail and come back in mid-transfer, seen by a kernel client. Nothing here measures time."""
+
+import time
+
+import pytest
+
+from conftest import file_digest, uploaded_digest
+from lab import GATEWAY
+
+MIB = 1 << 20
+SIZE = 24 * MIB
+
+BREAK = {"cut": "heal", "unplug": "plug"}
+
+
+@pytest.fixture(autouse=True)
+def links_whole_again(shaped_lab):
+    """Leaves both links as they were, whatever the test did with them."""
+    yield
+    for undo in BREAK.values():
+        for link in "ab":
+            shaped_lab.command(undo, link, check=False)
+
+
+def digest_at_server(lab, command, size):
+    return file_digest(lab, size) if command == "download" else uploaded_digest(lab, "fault")
+
+
+@pytest.mark.parametrize("how", BREAK)
+@pytest.mark.parametrize("command", ["download", "upload"])
+def test_transfer_survives_loss_of_the_first_path(shaped_lab, family, command, how, watch):
+    with watch(shaped_lab) as seen:
+        with shaped_lab.start(command, to=GATEWAY[family], bytes=SIZE, name="fault", progress=MIB) as transfer:
+            transfer.until(8 * MIB)
+            shaped_lab.command(how, "a")
+            got = transfer.result()
+    assert got["outcome"] == "done", got
+    assert got["sha256"] == digest_at_server(shaped_lab, command, SIZE)
+    assert not seen.errors
+
+
+def test_transfer_survives_loss_of_the_joined_path(shaped_lab, family):
+    with shaped_lab.start("download", to=GATEWAY[family], bytes=SIZE, progress=MIB) as transfer:
+        transfer.until(8 * MIB)
+        shaped_lab.command("cut", "b")
+        got = transfer.result()
+    assert got["outcome"] == "done", got
+    assert got["sha256"] == file_digest(shaped_lab, SIZE)
+
+
+@pytest.mark.parametrize("how", BREAK)
+def test_path_that_comes_back_is_used_again(shaped_lab, family, how):
+    size = 60 * MIB
+    with shaped_lab.start("download", to=GATEWAY[family], bytes=size, progress=MIB) as transfer:
+        transfer.until(4 * MIB)
+        shaped_lab.command(how, "a")
+        transfer.until(12 * MIB)  # more than what was on its way: the other path carries on alone
+        shaped_lab.command(BREAK[how], "a")
+        before = shaped_lab.received_on("a")
+        got = transfer.result()
+    assert got["outcome"] == "done", got
+    assert got["sha256"] == file_digest(shaped_lab, size)
+    assert shaped_lab.received_on("a") - before > 4 * MIB
+
+
+def test_both_paths_cut_and_back(shaped_lab, family):
+    """Silence on all paths is a pause, not an end."""
+    with shaped_lab.start("download", to=GATEWAY[family], bytes=SIZE, progress=MIB) as transfer:
+        transfer.until(8 * MIB)
+        shaped_lab.command("cut", "a")
+        shaped_lab.command("cut", "b")
+        time.sleep(1)  # long enough for time-outs on both
+        shaped_lab.command("heal", "a")
+        shaped_lab.command("heal", "b")
+        got = transfer.result()
+    assert got["outcome"] == "done", got
+    assert got["sha256"] == file_digest(shaped_lab, SIZE)
