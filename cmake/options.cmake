@@ -2,12 +2,13 @@
 add_library(braid_options INTERFACE)
 target_compile_options(braid_options INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual
-  -Wswitch-enum -Wno-interference-size -fno-math-errno -fno-trapping-math)
+  -Wswitch-enum -Wzero-as-null-pointer-constant -Wno-interference-size -fno-math-errno -fno-trapping-math)
 target_include_directories(braid_options INTERFACE ${CMAKE_SOURCE_DIR}/lib)
 
 if(BRAID_SANITIZE)
+  # -O1: with full optimisation the instrumented code takes twice as long to compile and runs hardly faster.
   target_compile_options(braid_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
-    -fno-omit-frame-pointer)
+    -fno-omit-frame-pointer -O1)
   target_link_options(braid_options INTERFACE -fsanitize=address,undefined)
 endif()
 if(BRAID_LTO)

@@ -68,8 +68,10 @@ class Arguments {
         std::find(std::begin(kRepeatable), std::end(kRepeatable), option) != std::end(kRepeatable);
     for (const Given& g : given_) {
       if (repeats || g.option != option || g.place == place) continue;
-      throw Error("EAL argument " + text + " (" + place + ") clashes with " + g.text + " (" + g.place +
-                  "): give it in one place only");
+      std::string what = "EAL argument ";
+      what.append(text).append(" (").append(place).append(") clashes with ");
+      what.append(g.text).append(" (").append(g.place).append("): give it in one place only");
+      throw Error(what);
     }
     given_.push_back({option, text, place});
     out_.push_back(text);
@@ -82,7 +84,7 @@ class Arguments {
 std::string lcores(const EalSettings& s) {
   std::string out = "--lcores=0@" + std::to_string(s.main_core);
   for (std::size_t i = 0; i < s.worker_cores.size(); ++i) {
-    out += "," + std::to_string(i + 1) + "@" + std::to_string(s.worker_cores[i]);
+    out.append(",").append(std::to_string(i + 1)).append("@").append(std::to_string(s.worker_cores[i]));
   }
   return out;
 }
