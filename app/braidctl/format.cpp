@@ -138,7 +138,7 @@ std::string print_micros(std::uint64_t us) {
 std::string print_age(std::uint64_t ms) {
   const auto s = ms / 1000;
   if (s == 0) return fmt::format("{}ms", ms);
-  if (s < 60) return fmt::format("{:.1f}s", static_cast<double>(ms / 100) / 10);
+  if (s < 60) return fmt::format("{}.{}s", s, ms / 100 % 10);
   if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
   return fmt::format("{}d{:02}h", s / 86400, s / 3600 % 24);
@@ -195,7 +195,7 @@ std::string format_stats(const json& stats, bool all) {
   bool any = false;
   for (const auto& [group, list] : groups) {
     const auto lines = counters(list, all, any);
-    if (!lines.empty()) out += (out.empty() ? "" : "\n") + group + "\n" + lines;
+    if (!lines.empty()) out.append(out.empty() ? "" : "\n").append(group).append("\n").append(lines);
   }
   return any ? out : "all counters are zero (--all shows them)\n";
 }

@@ -35,7 +35,8 @@ class Document {
       if (reader == readers.end()) {
         std::string known;
         for (const auto& [name, unused] : readers) known.append(known.empty() ? "" : ", ").append(name);
-        fail(entry.first.Mark(), "unknown key " + key + "; known are " + known);
+        std::string what = "unknown key ";
+        fail(entry.first.Mark(), what.append(key).append("; known are ").append(known));
       }
       if (std::exchange(seen[key], true)) fail(entry.first.Mark(), "key " + key + " is given twice");
       reader->second(entry.second);

@@ -40,4 +40,31 @@ constexpr std::uint32_t micros(Duration d) {
 
 constexpr Duration from_micros(std::uint32_t us) { return std::chrono::microseconds(us); }
 
+// An Instant in four bytes, rounded up to the millisecond, for objects of which there are many. Times of less
+// than 24 days around now are told right; kNever stays never, and what is farther ahead is cut to 24 days.
+class Deadline {
+ public:
+  constexpr Deadline() = default;
+  constexpr Deadline(Instant due, Instant now) {
+    if (due == kNever) return;
+    constexpr Duration kMost = std::chrono::hours(24 * 24);
+    const Instant most = now + kMost;
+    const auto ms = millis((due < most ? due : most) + std::chrono::nanoseconds(999'999));
+    ms_ = ms == 0 ? 1 : ms;
+  }
+
+  [[nodiscard]] constexpr bool set() const { return ms_ != 0; }
+  [[nodiscard]] constexpr bool reached(Instant now) const {
+    return set() && static_cast<std::int32_t>(millis(now) - ms_) >= 0;
+  }
+  [[nodiscard]] constexpr Instant at(Instant now) const {
+    if (!set()) return kNever;
+    const auto whole = std::chrono::floor<std::chrono::milliseconds>(now.time_since_epoch());
+    return Instant(whole + std::chrono::milliseconds(static_cast<std::int32_t>(ms_ - millis(now))));
+  }
+
+ private:
+  std::uint32_t ms_ = 0;  // millis(); 0: never
+};
+
 }  // namespace braid

@@ -194,7 +194,8 @@ void add_counters(Families& out, const Workers& workers) {
 // A table whose enum is the value of one label.
 template <class Id>
 void add_table(Families& out, const Workers& workers, stats::Table<Id> stats::WorkerStats::*table,
-               const std::string& name, const std::string& help, const std::string& label, Labels more = {}) {
+               const std::string& name, const std::string& help, const std::string& label,
+               const Labels& more = {}) {
   auto& family = out.of(name, MetricType::Counter, help);
   for (std::size_t i = 0; i < stats::Table<Id>::kSize; ++i) {
     const auto id = static_cast<Id>(i);

@@ -54,7 +54,8 @@ std::string device_arguments(const PortSettings& s, const Profile& p, unsigned l
   std::string out;
   if (p.driver != "net_ring" && p.driver != "net_null")
     out = "iface=" + s.target + queue_arguments(s, p, lane);
-  for (const auto& [key, value] : p.arguments) out += (out.empty() ? "" : ",") + key + "=" + value;
+  for (const auto& [key, value] : p.arguments)
+    out.append(out.empty() ? "" : ",").append(key).append("=").append(value);
   return out;
 }
 

@@ -31,8 +31,7 @@ void Engine::accept(Arrival& a, const relay::Listener& listener) {
 }
 
 relay::Pair* Engine::new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow) {
-  relay::Pair* pair =
-      pairs_.get(static_cast<relay::PairHost&>(*this), *settings_.relay, listener, stream, flow, ctx_.now);
+  relay::Pair* pair = pairs_.get(static_cast<relay::PairHost&>(*this), listener, stream, flow, ctx_.now);
   if (pair == nullptr) return nullptr;
   pair->id = static_cast<std::uint64_t>(settings_.worker) << 56 | ++next_id_;
   pair_live_[pairs_.index_of(pair)] = 1;

@@ -135,6 +135,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
                        const Endpoint& server, std::uint16_t max_segment) override;
   void pair_ended(tcp::Context& ctx, relay::Pair& pair, relay::AccessRecord record) override;
   void pair_touched(relay::Pair& pair) override;
+  [[nodiscard]] const relay::Settings& settings() const override { return *settings_.relay; }
   unsigned pair_opened(tcp::Context& ctx, relay::Pair& pair, const relay::Upstream& upstream) override;
 
   Settings settings_;

@@ -30,8 +30,7 @@ Session::Session(SessionOwner& owner, const SessionProfile& profile, std::uint64
                  std::uint32_t budget)
     : owner_(owner), profile_(profile), local_key_(local_key), token_(local.token), budget_(budget) {
   kind = static_cast<std::uint8_t>(tcp::AlarmKind::session);
-  local_first_ = local.idsn + 1;
-  snd_una_ = snd_edge_ = write_end_ = local_first_;
+  snd_una_ = snd_edge_ = write_end_ = local.idsn + 1;
   checksum_ = profile.require_checksum;
 }
 
@@ -71,8 +70,7 @@ bool Session::our_end_acknowledged() const {
 void Session::peer_key(std::uint64_t key) {
   remote_key_ = key;
   remote_known_ = true;
-  remote_first_ = hash_key(key).idsn + 1;
-  rcv_nxt_ = remote_first_;
+  rcv_nxt_ = remote_first();
   rcv_edge_ = rcv_nxt_ + std::min(budget_, 0xffffU);  // what the SYN advertised
 }
 
@@ -97,28 +95,32 @@ void Session::release(Context& ctx) {
   if (phase_ == Phase::ended) return end_if_unused(ctx);
   if (unread || !fin_wanted_) return abort(ctx);
   if (phase_ == Phase::aborting) return;
-  life_due_ = ctx.now + ctx.timeouts.fin_wait;
-  ctx.wheel.arm_sooner(*this, life_due_);
+  live_until(ctx, ctx.now + ctx.timeouts.fin_wait);
 }
 
 void Session::arm(Context& ctx, Instant due) {
-  retry_due_ = due;
+  retry_due_ = {due, ctx.now};
   retry_una_ = static_cast<std::uint32_t>(snd_una_.raw);
-  ctx.wheel.arm_sooner(*this, due);
+  ctx.wheel.arm_sooner(*this, retry_due_.at(ctx.now));
+}
+
+void Session::live_until(Context& ctx, Instant due) {
+  life_due_ = {due, ctx.now};
+  ctx.wheel.arm_sooner(*this, life_due_.at(ctx.now));
 }
 
 void Session::on_alarm(Context& ctx) {
-  if (retry_due_ <= ctx.now) {
-    retry_due_ = kNever;
+  if (retry_due_.reached(ctx.now)) {
+    retry_due_ = {};
     on_retransmit(ctx);
   }
   if (phase_ == Phase::ended) return;
-  if (life_due_ <= ctx.now) {
-    life_due_ = kNever;
+  if (life_due_.reached(ctx.now)) {
+    life_due_ = {};
     if (released_ && phase_ != Phase::aborting) return abort(ctx);
     if (phase_ == Phase::running && subflow_count() == 0) return fail(ctx, Failure::timed_out);
   }
-  const Instant due = std::min(retry_due_, life_due_);
+  const Instant due = std::min(retry_due_.at(ctx.now), life_due_.at(ctx.now));
   if (due != kNever && phase_ != Phase::ended) ctx.wheel.arm_sooner(*this, due);
 }
 

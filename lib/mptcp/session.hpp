@@ -93,7 +93,7 @@ class Session final : public tcp::Stream, public Alarm {
   void split(Segment& s, Segment& rest);    // cut in a subflow's send queue
   void unqueued(Context& ctx, Segment& s);  // left a subflow's send queue
   void peer_key(std::uint64_t key);
-  void initial_window(std::uint32_t bytes) { snd_edge_ = later(snd_edge_, local_first_ + bytes); }
+  void initial_window(std::uint32_t bytes) { snd_edge_ = later(snd_edge_, snd_una_ + bytes); }
   void peer_wants_checksum() { checksum_ = true; }
   void fall_back(Context& ctx, Subflow& sf, stats::Fallback cause);
   // A mapping is missing or contradictory on `sf`.
@@ -118,8 +118,8 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] std::uint64_t remote_key() const { return remote_key_; }
   [[nodiscard]] std::uint32_t token() const { return token_; }
   [[nodiscard]] const SessionProfile& profile() const { return profile_; }
-  [[nodiscard]] DataSeq local_first() const { return local_first_; }  // first payload byte we send
-  [[nodiscard]] DataSeq remote_first() const { return remote_first_; }
+  // First payload byte of the peer. Asked for only at the beginning, so it is computed and not kept.
+  [[nodiscard]] DataSeq remote_first() const { return hash_key(remote_key_).idsn + 1; }
   [[nodiscard]] DataSeq receive_next() const { return rcv_nxt_; }
   [[nodiscard]] DataSeq send_unacknowledged() const { return snd_una_; }
   [[nodiscard]] std::uint32_t window(const Context& ctx);  // to advertise beyond receive_next()
@@ -173,6 +173,7 @@ class Session final : public tcp::Stream, public Alarm {
   void fail(Context& ctx, Failure why);
   void end_if_unused(Context& ctx);
   void arm(Context& ctx, Instant due);
+  void live_until(Context& ctx, Instant due);
   void on_retransmit(Context& ctx);
   [[nodiscard]] Duration retransmit_after() const;
 
@@ -180,7 +181,6 @@ class Session final : public tcp::Stream, public Alarm {
   const SessionProfile& profile_;
   std::uint64_t local_key_;
   std::uint64_t remote_key_ = 0;
-  DataSeq local_first_, remote_first_;
 
   // Sending. The queue holds [snd_una_, write_end_) by segments; `unsent_` is the first not given to a
   // subflow.
@@ -193,8 +193,8 @@ class Session final : public tcp::Stream, public Alarm {
   SegmentQueue inbox_;
   tcp::Flight* flight_ = &tcp::Flight::none();  // holds what arrived ahead in data sequence
 
-  Instant retry_due_ = kNever;  // DATA_FIN, ADD_ADDR, MP_FASTCLOSE, stuck DATA_ACK
-  Instant life_due_ = kNever;   // hold, linger
+  Deadline retry_due_;  // DATA_FIN, ADD_ADDR, MP_FASTCLOSE, stuck DATA_ACK
+  Deadline life_due_;   // hold, linger
   std::array<Subflow*, limits::kMaxSubflows> subflows_{};
 
   std::uint64_t joined_bytes_ = 0;  // payload of ended joined subflows, both directions
@@ -207,7 +207,8 @@ class Session final : public tcp::Stream, public Alarm {
   std::uint32_t reinject_pending_ = 0;  // segments flagged kReinject
   std::uint32_t reinjected_ = 0;
   std::uint32_t retransmitted_ = 0;  // by ended subflows
-  wire::AddAddr echo_;               // valid while echo_due_
+  Endpoint echo_;                    // valid while echo_due_, with echo_id_
+  std::uint8_t echo_id_ = 0;
   Phase phase_ = Phase::handshake;
   Failure failure_ = Failure::none;
   std::uint8_t retries_ = 0;

@@ -12,8 +12,7 @@ using stats::Counter;
 void Session::maybe_finish(Context& ctx) {
   if (phase_ != Phase::running || !fin_acked_ || !peer_finished_) return;
   phase_ = Phase::closing;
-  life_due_ = ctx.now + ctx.timeouts.fin_wait;
-  ctx.wheel.arm_sooner(*this, life_due_);
+  live_until(ctx, ctx.now + ctx.timeouts.fin_wait);
   if (subflow_count() == 0) phase_ = Phase::ended;
   close_subflows(ctx);
   wake(ctx);
@@ -61,7 +60,7 @@ void Session::fastclosed(Context& ctx) {
 void Session::fail(Context& ctx, Failure why) {
   if (failure_ == Failure::none) failure_ = why;
   phase_ = Phase::ended;
-  retry_due_ = life_due_ = kNever;
+  retry_due_ = life_due_ = {};
   if (!flight_->early.empty()) flight_->early.clear();
   settle(ctx);
   for (Subflow* sf : subflows_)
@@ -84,9 +83,7 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
     return sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
   ctx.stats.fallbacks.add(cause);
   phase_ = Phase::fallen_back;
-  if (!remote_known_) {
-    rcv_nxt_ = rcv_edge_ = remote_first_ = DataSeq(1);
-  }
+  if (!remote_known_) rcv_nxt_ = rcv_edge_ = DataSeq(1);
   if (peer_fin_known_ && !peer_finished_) peer_fin_known_ = false;
   sf.become_plain();
   // No DATA_ACK will come: what TCP has acknowledged is through, and a DATA_FIN becomes a FIN.
@@ -99,7 +96,7 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
 // Bytes without a usable mapping. Before anything was confirmed a middlebox has eaten the options, and plain
 // TCP goes on (3.7); later the subflow is broken and goes, while the others carry on.
 void Session::mapping_failed(Context& ctx, Subflow& sf) {
-  const bool nothing_yet = rcv_nxt_ == remote_first_ && !heard_data_ack_;
+  const bool nothing_yet = rcv_nxt_ == remote_first() && !heard_data_ack_;
   if (nothing_yet && subflow_count() == 1) return fall_back(ctx, sf, stats::Fallback::no_mapping);
   sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
 }

@@ -63,7 +63,7 @@ void Session::subflow_established(Context& ctx, Subflow& sf) {
   }
   if (sf.joined()) {
     ever_joined_ = true;
-    life_due_ = kNever;  // no longer held
+    life_due_ = {};  // no longer held
   }
   touch(ctx);
   wake(ctx);
@@ -89,8 +89,7 @@ void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
       if (subflow_count() != 0) return touch(ctx);
       // Rule 35: without a subflow the session lives on, and may be joined.
       ctx.count(Counter::mptcp_sessions_held);
-      life_due_ = std::min(life_due_, ctx.now + profile_.hold);
-      ctx.wheel.arm_sooner(*this, life_due_);
+      live_until(ctx, std::min(life_due_.at(ctx.now), ctx.now + profile_.hold));
       return wake(ctx);
     case Phase::aborting:
     case Phase::closing:
@@ -165,7 +164,7 @@ bool Session::announcement_is_large() const {
 bool Session::take_announcement(wire::AddAddr& out) {
   if (echo_due_) {
     echo_due_ = false;
-    out = echo_;
+    out = {.echo = true, .id = echo_id_, .port = echo_.port, .ip = echo_.ip};
     return true;
   }
   if (!announce_due_ || announce_next_ >= profile_.announce.size() || phase_ != Phase::running) return false;
@@ -194,8 +193,8 @@ void Session::peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a) 
     return;
   }
   ctx.count(Counter::mptcp_add_addr_received);
-  echo_ = a;
-  echo_.echo = true;
+  echo_ = {a.ip, a.port};
+  echo_id_ = a.id;
   echo_due_ = true;
   sf.bare_soon(ctx);
 }

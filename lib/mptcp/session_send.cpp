@@ -182,8 +182,7 @@ bool Session::schedule_new(Context& ctx) {
     if (!give(ctx, sf, s)) return false;
     unsent_ = after_it;
     path.room = sf.send_room();
-    if (retry_due_ == kNever && !fallen_back())
-      arm(ctx, ctx.now + retransmit_after() + std::chrono::seconds(1));
+    if (!retry_due_.set() && !fallen_back()) arm(ctx, ctx.now + retransmit_after() + std::chrono::seconds(1));
   }
   if (unsent_ != nullptr) touch(ctx);
   return unsent_ == nullptr;

@@ -145,7 +145,7 @@ bool Subflow::omit_timestamps(const Segment* s) const {
 void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
   if (session_ == nullptr) return;
   if (plain_) {  // MP_FAIL is the last word of a session that falls back
-    if (s == nullptr && fail_due_) fail_due_ = !o.mp_fail(fail_at_.raw);
+    if (s == nullptr && fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
     return;
   }
   if (fastclose_) {
@@ -182,7 +182,7 @@ void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
       return;
     }
     if (prio_due_) prio_due_ = !o.mp_prio(prio_backup_);
-    if (fail_due_) fail_due_ = !o.mp_fail(fail_at_.raw);
+    if (fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
   }
   write_dss(ctx, o, s);
 }
@@ -218,7 +218,7 @@ void Subflow::write_reset_options(Context& ctx, wire::OptionBuffer& o) {
     o.mp_fastclose(session_->remote_key());
     return;
   }
-  if (fail_due_) o.mp_fail(fail_at_.raw);  // 3.7: beside other subflows it goes on the RST
+  if (fail_due_) o.mp_fail(map_.dsn.raw);  // 3.7: beside other subflows it goes on the RST
   const RstReason r = reset_reason_;
   ctx.stats.resets_sent.add(r);
   if (r != RstReason::none) o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(r)});
@@ -241,9 +241,9 @@ void Subflow::send_fastclose(Context& ctx) {
   bare_soon(ctx);
 }
 
-void Subflow::send_mp_fail(Context& ctx, DataSeq at) {
+// It names the data sequence number of the mapping that failed, which stays the last one.
+void Subflow::send_mp_fail(Context& ctx) {
   fail_due_ = true;
-  fail_at_ = at;
   ctx.count(Counter::mptcp_fail_sent);
   bare_soon(ctx);
 }
@@ -296,7 +296,6 @@ void Subflow::on_time_wait(Context& ctx) {
 }
 
 void Subflow::on_closed(Context& ctx, Failure why) {
-  held_.free_all();
   if (session_ != nullptr) session_->subflow_closed(ctx, *this, why);
 }
 

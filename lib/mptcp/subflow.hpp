@@ -16,7 +16,6 @@ class Subflow final : public tcp::Connection {
  public:
   Subflow(const Flow& flow, tcp::CongestionKind congestion, Origin origin)
       : Connection(flow, congestion), origin_(origin) {}
-  ~Subflow() override { held_.free_all(); }
 
   // For a passive join, before accept(): what the SYN said.
   void set_join(const wire::MpJoin& syn, std::uint8_t local_id, std::uint32_t nonce);
@@ -40,7 +39,7 @@ class Subflow final : public tcp::Connection {
   void reset_with_fastclose(Context& ctx);
   // From now on the subflow is a plain connection (fallback).
   void become_plain();
-  void send_mp_fail(Context& ctx, DataSeq at);
+  void send_mp_fail(Context& ctx);
   // Counts payload by the kind of path it takes.
   void count_bytes(Context& ctx, std::uint32_t n) const;
 
@@ -91,16 +90,13 @@ class Subflow final : public tcp::Connection {
   void on_dss(Context& ctx, const wire::TcpFrame& f);
   void write_dss(Context& ctx, wire::OptionBuffer& o, Segment* s);
   void payload_with_checksum(Context& ctx, Segment& s);
-  void finish_checked_mapping(Context& ctx);
+  void finish_checked_mapping(Context& ctx, tcp::Flight& f);
 
   Session* session_ = nullptr;
   Mapping map_;
-  SegmentQueue held_;  // of a mapping whose checksum is not complete yet
   std::uint32_t local_nonce_ = 0;
   std::uint32_t remote_nonce_ = 0;
-  std::uint32_t held_bytes_ = 0;
   std::uint16_t map_checksum_ = 0;
-  std::uint16_t held_sum_ = 0;
   stats::RstReason reset_reason_ = stats::RstReason::none;
   Origin origin_;
   bool plain_ : 1 = false;      // handed over to plain TCP
@@ -109,7 +105,6 @@ class Subflow final : public tcp::Connection {
   bool prio_due_ : 1 = false;
   bool prio_backup_ : 1 = false;
   bool fail_due_ : 1 = false;
-  DataSeq fail_at_;
 };
 
 }  // namespace braid::mptcp

@@ -162,30 +162,36 @@ void Subflow::bad_mapping(Context& ctx, Segment& s) {
 
 // Rule 25: nothing of a mapping is delivered or acknowledged at data level before all of it was verified.
 void Subflow::payload_with_checksum(Context& ctx, Segment& s) {
-  if (held_.empty()) held_bytes_ = held_sum_ = 0;
-  held_sum_ = wire::sum_add(held_sum_, (held_bytes_ & 1U) != 0 ? wire::sum_swap(s.sum) : s.sum);
-  held_bytes_ += s.length;
-  held_.push_back(s);
-  if (held_bytes_ >= map_.length) finish_checked_mapping(ctx);
+  tcp::Flight* f = busy(ctx);
+  if (f == nullptr) {
+    ctx.stats.drops.add(Drop::receive_pieces);
+    tcp::free_segment(s);
+    return reset_with(ctx, RstReason::resources, Failure::internal);
+  }
+  if (f->kept.empty()) f->kept_bytes = f->kept_sum = 0;
+  f->kept_sum = wire::sum_add(f->kept_sum, (f->kept_bytes & 1U) != 0 ? wire::sum_swap(s.sum) : s.sum);
+  f->kept_bytes += s.length;
+  f->kept.push_back(s);
+  if (f->kept_bytes >= map_.length) finish_checked_mapping(ctx, *f);
 }
 
-void Subflow::finish_checked_mapping(Context& ctx) {
+void Subflow::finish_checked_mapping(Context& ctx, tcp::Flight& f) {
   const auto ssn = static_cast<std::uint32_t>(map_.first - initial_receive());
   const auto length = static_cast<std::uint16_t>(map_.length);
   // A DATA_FIN on the mapping counts in its length.
-  const std::uint16_t plain = wire::dss_checksum(map_.dsn.raw, ssn, length, held_sum_);
+  const std::uint16_t plain = wire::dss_checksum(map_.dsn.raw, ssn, length, f.kept_sum);
   const auto with_fin =
-      wire::dss_checksum(map_.dsn.raw, ssn, static_cast<std::uint16_t>(length + 1), held_sum_);
+      wire::dss_checksum(map_.dsn.raw, ssn, static_cast<std::uint16_t>(length + 1), f.kept_sum);
   SegmentQueue verified;
-  verified.append(held_);
+  verified.append(f.kept);
   if (map_checksum_ != plain && map_checksum_ != with_fin) {
     ctx.stats.drops.add(Drop::data_checksum);
     if (session_->subflow_count() > 1) {
       verified.free_all();
-      send_mp_fail(ctx, map_.dsn);
+      send_mp_fail(ctx);
       return reset_with(ctx, RstReason::middlebox, Failure::internal);
     }
-    send_mp_fail(ctx, map_.dsn);
+    send_mp_fail(ctx);
     session_->fall_back(ctx, *this, stats::Fallback::checksum);
   }
   while (Segment* s = verified.pop_front()) {

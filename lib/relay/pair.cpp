@@ -8,15 +8,8 @@ using stats::Counter;
 using tcp::Failure;
 using tcp::StreamState;
 
-Pair::Pair(PairHost& host, const Settings& settings, const Listener& listener, Stream& client,
-           const Flow& flow, Instant now)
-    : host_(host),
-      settings_(settings),
-      listener_(listener),
-      client_(&client),
-      flow_(flow),
-      began_(now),
-      active_(now) {
+Pair::Pair(PairHost& host, const Listener& listener, Stream& client, const Flow& flow, Instant now)
+    : host_(host), listener_(listener), client_(&client), flow_(flow), began_(now), active_(now) {
   kind = static_cast<std::uint8_t>(tcp::AlarmKind::pair);
   client.user = this;
 }
@@ -29,7 +22,6 @@ Who Pair::blame(Failure failure, Who side) {
     case Failure::timed_out:
       return Who::timeout;
     case Failure::unreachable:
-      return Who::proxy;
     case Failure::aborted:
       return Who::proxy;
     case Failure::internal:
@@ -55,13 +47,12 @@ void Pair::run(Context& ctx) {
 void Pair::start_connect(Context& ctx) {
   phase_ = Phase::connect;
   opened_ = ctx.now;
-  server_index_ =
-      static_cast<std::uint8_t>(host_.pair_opened(ctx, *this, settings_.upstreams[listener_.upstream]));
+  server_index_ = static_cast<std::uint8_t>(host_.pair_opened(ctx, *this, upstream()));
 }
 
 // Tries servers in turn until one answers, each at most once.
 void Pair::run_connecting(Context& ctx) {
-  const Upstream& upstream = settings_.upstreams[listener_.upstream];
+  const Upstream& target = upstream();
   if (server_ != nullptr && server_->state() == StreamState::opening) return;
   if (server_ != nullptr && server_->state() == StreamState::failed) {
     ctx.count(Counter::upstream_failed);
@@ -70,21 +61,20 @@ void Pair::run_connecting(Context& ctx) {
   }
   if (server_ != nullptr) {
     phase_ = Phase::data;
-    connect_due_ = kNever;
-    connect_ns_ = (ctx.now - opened_).count();
+    connect_due_ = {};
+    connect_us_ = micros(ctx.now - opened_);
     active_ = ctx.now;
     ctx.count(Counter::upstream_connected);
-    ctx.stats.connect_us.observe(static_cast<std::uint64_t>(connect_ns_) / 1000);
+    ctx.stats.connect_us.observe(connect_us_);
     return arm(ctx);
   }
-  while (attempts_ < upstream.servers.size()) {
+  while (attempts_ < target.servers.size()) {
     if (attempts_++ != 0)
-      server_index_ = static_cast<std::uint8_t>((server_index_ + 1U) % upstream.servers.size());
-    server_address_ = upstream.servers[server_index_];
-    server_ = host_.connect(ctx, *this, upstream, server_address_, client_->segment_room());
+      server_index_ = static_cast<std::uint8_t>((server_index_ + 1U) % target.servers.size());
+    server_ = host_.connect(ctx, *this, target, server_address(), client_->segment_room());
     if (server_ != nullptr) {
       server_->user = this;
-      connect_due_ = ctx.now + upstream.connect_timeout;
+      connect_due_ = {ctx.now + target.connect_timeout, ctx.now};
       return arm(ctx);
     }
     ctx.count(Counter::upstream_failed);
@@ -101,8 +91,9 @@ bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   to.write(ctx, queue);
   (up ? bytes_up_ : bytes_down_) += bytes;
   ctx.count(up ? Counter::relay_bytes_up : Counter::relay_bytes_down, bytes);
+  const std::uint32_t buffer = host_.settings().buffer;
   bool& paused = up ? paused_up_ : paused_down_;
-  const bool full = to.unfreed() >= settings_.buffer - settings_.buffer / 8;
+  const bool full = to.unfreed() >= buffer - buffer / 8;
   if (full && !paused) ctx.count(up ? Counter::relay_paused_up : Counter::relay_paused_down);
   paused = full;
   return true;
@@ -134,19 +125,28 @@ void Pair::check_ends(Context& ctx) {
     end(ctx, Who::client, Phase::done);
 }
 
+Endpoint Pair::server_address() const {
+  return attempts_ == 0 ? Endpoint{} : upstream().servers[server_index_];
+}
+
+// How long no byte may move.
+Duration Pair::patience() const {
+  const Settings& s = host_.settings();
+  return client_done_ || server_done_ ? s.half_closed : s.idle;
+}
+
 bool Pair::half_closed() const { return client_done_ != server_done_; }
 
 void Pair::arm(Context& ctx) {
-  Instant due = connect_due_;
-  if (phase_ == Phase::data)
-    due = active_ + (client_done_ || server_done_ ? settings_.half_closed : settings_.idle);
+  Instant due = connect_due_.at(ctx.now);
+  if (phase_ == Phase::data) due = active_ + patience();
   if (due != kNever) ctx.wheel.arm_sooner(*this, due);
 }
 
 void Pair::on_alarm(Context& ctx) {
   if (ended_) return;
-  if (phase_ == Phase::connect && connect_due_ <= ctx.now) {
-    connect_due_ = kNever;
+  if (phase_ == Phase::connect && connect_due_.reached(ctx.now)) {
+    connect_due_ = {};
     if (server_ != nullptr && server_->state() == StreamState::opening) {
       ctx.count(Counter::upstream_failed);
       server_->abort(ctx);
@@ -157,8 +157,8 @@ void Pair::on_alarm(Context& ctx) {
     return;
   }
   if (phase_ == Phase::data) {
-    const Duration most = client_done_ || server_done_ ? settings_.half_closed : settings_.idle;
-    if (ctx.now - active_ >= most) return end(ctx, Who::timeout, half_closed() ? Phase::drain : Phase::data);
+    if (ctx.now - active_ >= patience())
+      return end(ctx, Who::timeout, half_closed() ? Phase::drain : Phase::data);
   }
   arm(ctx);
 }
@@ -170,10 +170,10 @@ void Pair::end(Context& ctx, Who who, Phase phase) {
   AccessRecord r;
   r.ended_ns = ctx.now.time_since_epoch().count();
   r.duration_ns = (ctx.now - began_).count();
-  r.connect_ns = connect_ns_;
+  r.connect_ns = connect_us_ == kNotConnected ? -1 : connect_us_ * std::int64_t{1000};
   r.client = flow_.remote;
   r.bind = flow_.local;
-  r.server = server_address_;
+  r.server = server_address();
   r.bytes_up = bytes_up_;
   r.bytes_down = bytes_down_;
   r.who = who;

@@ -27,14 +27,14 @@ class PairHost {
   virtual void pair_ended(Context& ctx, Pair& pair, AccessRecord record) = 0;
   // The pair wants run() this turn.
   virtual void pair_touched(Pair& pair) = 0;
+  [[nodiscard]] virtual const Settings& settings() const = 0;
   // The client's handshake is complete. Returns the server to begin with (round robin).
   virtual unsigned pair_opened(Context& ctx, Pair& pair, const Upstream& upstream) = 0;
 };
 
 class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
  public:
-  Pair(PairHost& host, const Settings& settings, const Listener& listener, Stream& client, const Flow& flow,
-       Instant now);
+  Pair(PairHost& host, const Listener& listener, Stream& client, const Flow& flow, Instant now);
   ~Pair() override { Alarm::unlink(); }
 
   void touch(Context&) override { host_.pair_touched(*this); }
@@ -49,7 +49,8 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   [[nodiscard]] Stream& client() const { return *client_; }
   [[nodiscard]] Stream* server() const { return server_; }
   [[nodiscard]] const Flow& client_flow() const { return flow_; }
-  [[nodiscard]] const Endpoint& server_address() const { return server_address_; }
+  // Of the server tried last; unset before the first.
+  [[nodiscard]] Endpoint server_address() const;
   [[nodiscard]] std::uint64_t bytes_up() const { return bytes_up_; }
   [[nodiscard]] std::uint64_t bytes_down() const { return bytes_down_; }
   [[nodiscard]] Instant began() const { return began_; }
@@ -60,6 +61,7 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   std::uint64_t id = 0;  // unique in the process: worker in the top byte
 
  private:
+  static constexpr std::uint32_t kNotConnected = 0xffffffff;
   void start_connect(Context& ctx);
   void run_connecting(Context& ctx);
   void run_data(Context& ctx);
@@ -67,22 +69,22 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   void check_ends(Context& ctx);
   void arm(Context& ctx);
   [[nodiscard]] bool half_closed() const;
+  [[nodiscard]] Duration patience() const;
+  [[nodiscard]] const Upstream& upstream() const { return host_.settings().upstreams[listener_.upstream]; }
   static Who blame(tcp::Failure failure, Who side);
 
   PairHost& host_;
-  const Settings& settings_;
   const Listener& listener_;
   Stream* client_;
   Stream* server_ = nullptr;
   Flow flow_;  // of the client
-  Endpoint server_address_;
   Instant began_;
   Instant opened_;  // the client's handshake was complete
   Instant active_;  // last byte moved
-  Instant connect_due_ = kNever;
-  std::int64_t connect_ns_ = -1;
   std::uint64_t bytes_up_ = 0;
   std::uint64_t bytes_down_ = 0;
+  Deadline connect_due_;
+  std::uint32_t connect_us_ = kNotConnected;  // what it took
   std::uint8_t server_index_ = 0;
   std::uint8_t attempts_ = 0;
   Phase phase_ = Phase::handshake;

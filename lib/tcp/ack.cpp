@@ -32,7 +32,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   if (sack_on_ && f.options.sack_count != 0 && flight_->head != flight_->unsent) mark_sacked(ctx, f, a);
   if (after(f.ack, snd_una_)) {
     remove_acked(ctx, f.ack, a);
-    progress_ms_ = millis(ctx.now);
+    flight_->progress_ms = millis(ctx.now);
     backoffs_ = 0;
     flight_->duplicate_acks = 0;
   } else if (!sack_on_ && f.ack == snd_una_ && f.payload_length == 0 && flight_->head != flight_->unsent &&
@@ -49,7 +49,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     flight_->probing = false;
     if (flight_->recovery != Recovery::fast) {
       const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
-      congestion_control(congestion_).on_ack(cc_, view, a.delivered);
+      congestion_control(congestion_).on_ack(cc_, flight_->growth, view, a.delivered);
     }
   }
   if (snd_una_ != una_before || a.delivered != 0) arm_send_timer(ctx);
@@ -72,9 +72,9 @@ void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
   if (window == snd_wnd_) return;
   snd_wnd_ = window;
   max_snd_wnd_ = std::max(max_snd_wnd_, window);
-  if (timer_ == Timer::persist && window != 0) {
+  if (flight_->timer == SendTimer::persist && window != 0) {
     backoffs_ = 0;
-    set_timer(ctx, Timer::none, kNever);
+    set_timer(ctx, SendTimer::none, kNever);
   }
 }
 
@@ -182,7 +182,7 @@ bool Connection::rack_losses(Context& ctx) {
       wait = std::max(wait, static_cast<std::uint32_t>(remaining));
     }
   }
-  if (wait != 0) set_timer(ctx, Timer::reorder, ctx.now + from_micros(wait));
+  if (wait != 0) set_timer(ctx, SendTimer::reorder, ctx.now + from_micros(wait));
   return lost;
 }
 
@@ -192,7 +192,7 @@ void Connection::enter_recovery(Context& ctx) {
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
-  congestion_control(congestion_).on_loss(cc_, view);
+  congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   ctx.count(Counter::tcp_fast_recoveries);
   touch(ctx);
 }

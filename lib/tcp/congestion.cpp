@@ -18,25 +18,25 @@ std::uint32_t slow_start(CongestionState& s, std::uint32_t acked) {
 
 class NewReno final : public CongestionControl {
  public:
-  void on_ack(CongestionState& s, const CongestionView& v, std::uint32_t acked) const override {
+  void on_ack(CongestionState& s, Growth& g, const CongestionView& v, std::uint32_t acked) const override {
     if (!v.cwnd_limited) return;
     acked = slow_start(s, acked);
     if (acked == 0) return;
-    s.acked += acked;
-    if (s.acked >= s.cwnd) {
-      s.acked -= s.cwnd;
+    g.acked += acked;
+    if (g.acked >= s.cwnd) {
+      g.acked -= s.cwnd;
       s.cwnd += v.mss;
     }
   }
-  void on_loss(CongestionState& s, const CongestionView& v) const override {
+  void on_loss(CongestionState& s, Growth& g, const CongestionView& v) const override {
     s.ssthresh = std::max(std::min(v.in_flight, s.cwnd) / 2, 2 * v.mss);  // RFC 5681 (4)
     s.cwnd = s.ssthresh;
-    s.acked = 0;
+    g.acked = 0;
   }
-  void on_timeout(CongestionState& s, const CongestionView& v) const override {
+  void on_timeout(CongestionState& s, Growth& g, const CongestionView& v) const override {
     s.ssthresh = std::max(std::min(v.in_flight, s.cwnd) / 2, 2 * v.mss);
     s.cwnd = v.mss;
-    s.acked = 0;
+    g.acked = 0;
   }
 };
 
@@ -48,47 +48,47 @@ class Cubic final : public CongestionControl {
   static constexpr float kAlpha = 3 * (1 - kBeta) / (1 + kBeta);
 
  public:
-  void on_ack(CongestionState& s, const CongestionView& v, std::uint32_t acked) const override {
+  void on_ack(CongestionState& s, Growth& g, const CongestionView& v, std::uint32_t acked) const override {
     if (!v.cwnd_limited) {
-      s.epoch_us = 0;
+      g.epoch_us = 0;
       return;
     }
     acked = slow_start(s, acked);
     if (acked == 0) return;
     const auto mss = static_cast<float>(v.mss);
     const float cwnd = static_cast<float>(s.cwnd) / mss;
-    if (s.epoch_us == 0) begin_epoch(s, v, cwnd);
-    const float t = static_cast<float>(micros(v.now) - s.epoch_us) * 1e-6F;
+    if (g.epoch_us == 0) begin_epoch(g, v, cwnd);
+    const float t = static_cast<float>(micros(v.now) - g.epoch_us) * 1e-6F;
     const float rtt = static_cast<float>(v.srtt_us) * 1e-6F;
-    const float target = std::clamp(curve(s, t + rtt), cwnd, 1.5F * cwnd);  // 4.2
+    const float target = std::clamp(curve(g, t + rtt), cwnd, 1.5F * cwnd);  // 4.2
     const float share = static_cast<float>(acked) / static_cast<float>(s.cwnd);
-    s.w_est += (s.w_est < s.w_max ? kAlpha : 1.0F) * share;  // 4.3
+    g.w_est += (g.w_est < g.w_max ? kAlpha : 1.0F) * share;  // 4.3
     float next = cwnd + (target - cwnd) * share;             // 4.4, 4.5
-    if (curve(s, t) < s.w_est) next = std::max(next, s.w_est);
+    if (curve(g, t) < g.w_est) next = std::max(next, g.w_est);
     s.cwnd = static_cast<std::uint32_t>(next * mss);
   }
-  void on_loss(CongestionState& s, const CongestionView& v) const override {
+  void on_loss(CongestionState& s, Growth& g, const CongestionView& v) const override {
     const float cwnd = static_cast<float>(s.cwnd) / static_cast<float>(v.mss);
-    s.w_max = cwnd < s.w_max ? cwnd * (1 + kBeta) / 2 : cwnd;  // 4.7 fast convergence
+    g.w_max = cwnd < g.w_max ? cwnd * (1 + kBeta) / 2 : cwnd;  // 4.7 fast convergence
     s.ssthresh = std::max(static_cast<std::uint32_t>(static_cast<float>(s.cwnd) * kBeta), 2 * v.mss);
     s.cwnd = s.ssthresh;
-    s.epoch_us = 0;
+    g.epoch_us = 0;
   }
-  void on_timeout(CongestionState& s, const CongestionView& v) const override {
-    on_loss(s, v);
+  void on_timeout(CongestionState& s, Growth& g, const CongestionView& v) const override {
+    on_loss(s, g, v);
     s.cwnd = v.mss;
   }
 
  private:
-  static float curve(const CongestionState& s, float t) {
-    const float d = t - s.k;
-    return kC * d * d * d + s.w_max;
+  static float curve(const Growth& g, float t) {
+    const float d = t - g.k;
+    return kC * d * d * d + g.w_max;
   }
-  static void begin_epoch(CongestionState& s, const CongestionView& v, float cwnd) {
-    s.epoch_us = std::max(micros(v.now), 1U);
-    if (s.w_max < cwnd) s.w_max = cwnd;
-    s.k = std::cbrt((s.w_max - cwnd) / kC);
-    s.w_est = cwnd;
+  static void begin_epoch(Growth& g, const CongestionView& v, float cwnd) {
+    g.epoch_us = std::max(micros(v.now), 1U);
+    if (g.w_max < cwnd) g.w_max = cwnd;
+    g.k = std::cbrt((g.w_max - cwnd) / kC);
+    g.w_est = cwnd;
   }
 };
 

@@ -9,10 +9,15 @@
 
 namespace braid::tcp {
 
-// What one connection's controller remembers. The last four belong to CUBIC.
+// What outlives an idle time.
 struct CongestionState {
   std::uint32_t cwnd = 0;
   std::uint32_t ssthresh = 0xffffffff;
+};
+
+// What only a connection with data on the way needs; begins anew after an idle time, as CUBIC's epoch does
+// (RFC 9438 4.2). The last four belong to CUBIC.
+struct Growth {
   std::uint32_t acked = 0;     // bytes toward the next linear step
   std::uint32_t epoch_us = 0;  // begin of the growth epoch, micros(); 0: none
   float w_max = 0;             // window before the last reduction, segments
@@ -31,11 +36,11 @@ struct CongestionView {
 class CongestionControl {
  public:
   virtual ~CongestionControl() = default;
-  virtual void on_ack(CongestionState& s, const CongestionView& v, std::uint32_t acked) const = 0;
+  virtual void on_ack(CongestionState& s, Growth& g, const CongestionView& v, std::uint32_t acked) const = 0;
   // Start of a recovery (fast retransmit or ECN); sets ssthresh and cwnd.
-  virtual void on_loss(CongestionState& s, const CongestionView& v) const = 0;
+  virtual void on_loss(CongestionState& s, Growth& g, const CongestionView& v) const = 0;
   // Retransmission time-out: the window restarts at one segment (RFC 5681 3.1).
-  virtual void on_timeout(CongestionState& s, const CongestionView& v) const = 0;
+  virtual void on_timeout(CongestionState& s, Growth& g, const CongestionView& v) const = 0;
 };
 
 enum class CongestionKind : std::uint8_t { cubic, newreno };

@@ -61,6 +61,7 @@ Connection::~Connection() {
     if (!s->is(Segment::kInData)) free_segment(*s);
   }
   flight_->early.clear();
+  flight_->kept.free_all();
 }
 
 // The flight to write to. There are as many as connections, so nullptr means a broken invariant.
@@ -76,7 +77,7 @@ Flight* Connection::busy(Context& ctx) {
 // Gives the flight back when nothing is on the way.
 void Connection::settle(Context& ctx) {
   if (flight_ == &Flight::none() || flight_->head != nullptr || !flight_->early.empty() ||
-      snd_una_ != snd_nxt_)
+      !flight_->kept.empty() || snd_una_ != snd_nxt_)
     return;
   ctx.flights.put(flight_);
   flight_ = &Flight::none();
@@ -87,6 +88,7 @@ void Connection::empty_queues(Context& ctx) {
   if (flight_ == &Flight::none()) return;
   Segment* s = flight_->head;
   flight_->early.clear();
+  flight_->kept.free_all();
   ctx.flights.put(flight_);
   flight_ = &Flight::none();
   while (s != nullptr) {
@@ -133,7 +135,8 @@ bool Connection::find_path(Context& ctx) {
   if (path_.generation == ctx.routes->generation && path_.generation != 0) return true;
   const auto hop = ctx.routes->resolve(flow_.remote.ip);
   if (!hop) return path_.generation != 0;  // keep what worked until the kernel offers another way
-  path_ = {ctx.routes->generation, hop->mtu, hop->port, hop->resolved, hop->source, hop->destination};
+  path_ = {ctx.routes->generation, hop->mtu, hop->port, hop->resolved, hop->destination};
+  ctx.port_macs[hop->port] = hop->source;
   if (offered_mss_ == 0) {
     const auto headers = (flow_.local.ip.is_v4() ? wire::kIpv4Header : wire::kIpv6Header) + wire::kTcpHeader;
     offered_mss_ = static_cast<std::uint16_t>(hop->mtu - headers);
@@ -188,15 +191,15 @@ void Connection::become(Context& ctx, State next) {
   switch (next) {
     case State::syn_sent:
     case State::syn_received:
-      life_due_ = ctx.now + ctx.timeouts.handshake;
+      life_due_ = {ctx.now + ctx.timeouts.handshake, ctx.now};
       break;
     case State::established:
-      life_due_ = ctx.timeouts.keepalive.count() > 0 ? ctx.now + ctx.timeouts.keepalive : kNever;
+      life_due_ = {ctx.timeouts.keepalive.count() > 0 ? ctx.now + ctx.timeouts.keepalive : kNever, ctx.now};
       break;
     case State::time_wait:
       empty_queues(ctx);
-      set_timer(ctx, Timer::none, kNever);
-      life_due_ = ctx.now + ctx.timeouts.time_wait;
+      set_timer(ctx, SendTimer::none, kNever);
+      life_due_ = {ctx.now + ctx.timeouts.time_wait, ctx.now};
       break;
     case State::closed:
     case State::fin_wait_1:

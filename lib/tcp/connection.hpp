@@ -123,7 +123,6 @@ class Connection : public Alarm, public TouchHook {
     std::uint16_t mtu = 0;
     std::uint8_t port = 0;
     bool resolved = false;
-    Mac source;
     Mac destination;
   };
 
@@ -179,11 +178,13 @@ class Connection : public Alarm, public TouchHook {
   }
   void recompute_mss(std::uint16_t overhead_before);
   [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
+  // What the connection has on the way; busy(): to write to, nullptr when there is no memory for it.
+  [[nodiscard]] const Flight& flight() const { return *flight_; }
+  Flight* busy(Context& ctx);
   std::uint32_t budget_ = 0;  // bytes of receive buffer at most
 
  private:
   friend struct ConnectionTestAccess;
-  enum class Timer : std::uint8_t { none, retransmit, probe, reorder, persist };
   struct Ack;  // one acknowledgement's effect
 
   // input.cpp
@@ -221,6 +222,10 @@ class Connection : public Alarm, public TouchHook {
   bool retransmit_lost(Context& ctx, unsigned& left);
   bool send_new(Context& ctx, unsigned& left);
   void send_first(Context& ctx);
+  // Sequence numbers received and not acknowledged yet.
+  [[nodiscard]] std::uint32_t unacked_in() const {
+    return static_cast<std::uint32_t>(rcv_nxt_ - last_ack_sent_);
+  }
   bool fit_to_window(Context& ctx, Segment& s);
   void transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
                 wire::OptionBuffer& o);
@@ -232,13 +237,12 @@ class Connection : public Alarm, public TouchHook {
   Segment* next_lost();
   // timers.cpp
   void arm_send_timer(Context& ctx);
-  void set_timer(Context& ctx, Timer what, Instant due);
+  void set_timer(Context& ctx, SendTimer what, Instant due);
   void file_alarm(Context& ctx);
   void on_send_timer(Context& ctx);
   void retransmit_timeout(Context& ctx);
   void tail_probe(Context& ctx);
   void on_life_timer(Context& ctx);
-  Flight* busy(Context& ctx);
   void settle(Context& ctx);
   void empty_queues(Context& ctx);
   void become(Context& ctx, State next);
@@ -257,26 +261,21 @@ class Connection : public Alarm, public TouchHook {
 
   std::uint32_t ts_recent_ = 0;
   std::uint32_t ts_offset_ = 0;
-  std::uint32_t ts_recent_ms_ = 0;  // when ts_recent_ was taken (RFC 7323 5.5)
 
   Flight* flight_ = &Flight::none();
   Rtt rtt_;
   CongestionState cc_;
 
-  Instant send_due_ = kNever;      // of timer_
-  Instant ack_due_ = kNever;       // delayed acknowledgement
-  Instant life_due_ = kNever;      // of the state: handshake, keepalive, FIN_WAIT_2, TIME_WAIT
-  std::uint32_t progress_ms_ = 0;  // last time the peer acknowledged something new
+  Deadline ack_due_;   // delayed acknowledgement
+  Deadline life_due_;  // of the state: handshake, keepalive, FIN_WAIT_2, TIME_WAIT
   std::uint32_t last_heard_ms_ = 0;
   std::uint32_t last_challenge_ms_ = 0;
-  std::uint32_t unacked_in_ = 0;  // payload bytes received and not acknowledged yet
   std::uint32_t retransmissions_ = 0;
 
   std::uint16_t mss_ = 536;         // payload bytes per segment we send, options taken off
   std::uint16_t offered_mss_ = 0;   // in our SYN
   std::uint16_t peer_segment_ = 0;  // largest payload received
   State state_ = State::closed;
-  Timer timer_ = Timer::none;
   CongestionKind congestion_;
   std::uint8_t snd_scale_ = 0;
   std::uint8_t rcv_scale_ = 0;

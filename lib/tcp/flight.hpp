@@ -6,12 +6,17 @@
 #include <cstdint>
 
 #include "base/seq.hpp"
+#include "base/time.hpp"
+#include "tcp/congestion.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/segment.hpp"
 
 namespace braid::tcp {
 
 enum class Recovery : std::uint8_t { open, fast, timeout };
+
+// What the send timer waits for.
+enum class SendTimer : std::uint8_t { none, retransmit, probe, reorder, persist };
 
 struct Flight {
   explicit Flight(Space space = Space::subflow) : early(space) {}
@@ -26,16 +31,25 @@ struct Flight {
   std::uint32_t unsent_bytes = 0;
 
   // RACK (RFC 8985) and recovery.
+  Growth growth;
   SubSeq high_sacked;  // end of the highest SACKed segment
   SubSeq rack_end;
   SubSeq recovery_point;
   std::uint32_t rack_sent_us = 0;
   std::uint32_t rack_rtt_us = 0;  // 0: nothing was delivered yet
+  Instant send_due = kNever;      // of `timer`
+  std::uint32_t progress_ms = 0;  // last time the peer acknowledged something new
+  SendTimer timer = SendTimer::none;
   Recovery recovery = Recovery::open;
   std::uint8_t duplicate_acks = 0;
   bool probing = false;  // a tail loss probe is out
 
   Reassembly early;  // received ahead of its turn
+
+  // Received in order and kept back by the connection's owner: a mapping whose checksum is not complete yet.
+  SegmentQueue kept;
+  std::uint32_t kept_bytes = 0;
+  std::uint16_t kept_sum = 0;  // folded one's-complement sum of these bytes
 
   // What idle connections look at; never written.
   static Flight& none() {

@@ -45,7 +45,6 @@ void Connection::receive(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   if (!receive_ack(ctx, f)) return ctx.drop(m, Drop::bad_ack);
   if (ts_on_ && f.options.has_timestamps && at_or_before(f.seq, last_ack_sent_)) {  // RFC 7323 4.3
     ts_recent_ = f.options.ts_value;
-    ts_recent_ms_ = millis(ctx.now);
   }
   if (state_ == State::closed || !on_options(ctx, f) || state_ == State::closed) return rte_pktmbuf_free(m);
   if (f.payload_length != 0) {
@@ -61,7 +60,7 @@ bool Connection::paws_ok(const Context& ctx, const TcpFrame& f) const {
   if (!ts_on_ || !f.options.has_timestamps || f.has(wire::kRst)) return true;
   if (static_cast<std::int32_t>(f.options.ts_value - ts_recent_) >= 0) return true;
   constexpr std::uint32_t k24Days = 24U * 24 * 3600 * 1000;
-  return millis(ctx.now) - ts_recent_ms_ > k24Days;
+  return millis(ctx.now) - last_heard_ms_ > k24Days;
 }
 
 // First checks: timestamps, then the sequence number (RFC 9293 3.10.7.4 "First").
@@ -145,7 +144,6 @@ void Connection::take_peer_options(Context& ctx, const TcpFrame& syn) {
   if (!scale_on_) rcv_scale_ = 0;
   if (ts_on_) {
     ts_recent_ = o.ts_value;
-    ts_recent_ms_ = millis(ctx.now);
     if (ts_offset_ == 0) ts_offset_ = static_cast<std::uint32_t>(siphash(ctx.secret, flow_) >> 32);
   }
   const bool v4 = flow_.local.ip.is_v4();
@@ -188,8 +186,8 @@ void Connection::become_established(Context& ctx, const TcpFrame& f) {
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
   snd_wl1_ = f.seq;
   snd_wl2_ = f.ack;
-  last_heard_ms_ = progress_ms_ = millis(ctx.now);
-  set_timer(ctx, Timer::none, kNever);
+  last_heard_ms_ = flight_->progress_ms = millis(ctx.now);
+  set_timer(ctx, SendTimer::none, kNever);
   become(ctx, State::established);
   on_established(ctx);
   touch(ctx);

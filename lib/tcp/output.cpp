@@ -33,14 +33,14 @@ void Connection::output(Context& ctx) {
   }
   if (!sent || bare_due_) {
     const std::uint32_t two = 2U * std::max<std::uint32_t>(peer_segment_, 1);
-    if (ack_now_ || bare_due_ || unacked_in_ >= two || window_update_due(ctx)) {
+    if (ack_now_ || bare_due_ || unacked_in() >= two || window_update_due(ctx)) {
       send_ack(ctx);
-    } else if (unacked_in_ != 0 && ack_due_ == kNever) {
-      ack_due_ = ctx.now + kDelayedAck;
+    } else if (unacked_in() != 0 && !ack_due_.set()) {
+      ack_due_ = {ctx.now + kDelayedAck, ctx.now};
     }
   }
   cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
-  if (timer_ == Timer::none) arm_send_timer(ctx);
+  if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
   if (left == 0 && !TouchHook::linked()) ctx.again.push_back(*this);
   settle(ctx);
   file_alarm(ctx);
@@ -92,7 +92,7 @@ bool Connection::send_new(Context& ctx, unsigned& left) {
 // Sends the first unsent segment.
 void Connection::send_first(Context& ctx) {
   Segment& s = *flight_->unsent;
-  if (flight_->head == flight_->unsent) progress_ms_ = millis(ctx.now);
+  if (flight_->head == flight_->unsent) flight_->progress_ms = millis(ctx.now);
   s.seq = snd_nxt_;
   snd_nxt_ += s.length;
   bytes_out += s.length;
@@ -160,7 +160,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
   if (!find_path(ctx)) return ctx.drop(m, Drop::no_route);
   const bool offload = ((ctx.checksum_offload_ports >> path_.port) & 1U) != 0;
   wire::FrameOut f = out;
-  f.source = path_.source;
+  f.source = ctx.port_macs[path_.port];
   f.destination = path_.destination;
   const std::size_t n = wire::write_headers(payload, f, o.padded(),
                                             offload ? wire::ChecksumMode::offload : wire::ChecksumMode::full);
@@ -177,9 +177,8 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
   }
   if ((f.flags & wire::kAck) != 0) {
     last_ack_sent_ = rcv_nxt_;
-    unacked_in_ = 0;
     ack_now_ = false;
-    ack_due_ = kNever;
+    ack_due_ = {};
   }
   if (path_.resolved) return ctx.sink.send(path_.port, m);
   const auto hop = ctx.routes->resolve(flow_.remote.ip);
@@ -252,7 +251,7 @@ void Connection::send_syn(Context& ctx) {
   if (snd_nxt_ == iss_) {
     snd_nxt_ = iss_ + 1;
     flight_->rack_sent_us = micros(ctx.now);
-    progress_ms_ = millis(ctx.now);
+    flight_->progress_ms = millis(ctx.now);
   } else {
     ctx.count(Counter::tcp_retransmitted_segments);
   }
@@ -263,7 +262,7 @@ void Connection::send_syn(Context& ctx) {
   if (!passive || scale_on_) o.window_scale(rcv_scale_);
   write_syn_options(ctx, o);
   transmit_bare(ctx, iss_, static_cast<std::uint8_t>(passive ? wire::kSyn | wire::kAck : wire::kSyn), o);
-  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+  set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
 }
 
 void Connection::send_fin(Context& ctx) {
@@ -271,10 +270,10 @@ void Connection::send_fin(Context& ctx) {
   if (busy(ctx) == nullptr) return close(ctx, Failure::internal);
   if (!fin_sent_) {
     fin_sent_ = true;
-    if (flight_->head == nullptr) progress_ms_ = millis(ctx.now);
+    if (flight_->head == nullptr) flight_->progress_ms = millis(ctx.now);
     snd_nxt_ += 1;
     become(ctx, state_ == State::close_wait ? State::last_ack : State::fin_wait_1);
-    if (timer_ != Timer::reorder) set_timer(ctx, Timer::none, kNever);
+    if (flight_->timer != SendTimer::reorder) set_timer(ctx, SendTimer::none, kNever);
   } else {
     ctx.count(Counter::tcp_retransmitted_segments);
   }

@@ -57,7 +57,6 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
 void Connection::deliver(Context& ctx, Segment& s) {
   rcv_nxt_ += s.length;
   bytes_in += s.length;
-  unacked_in_ += s.length;
   on_payload(ctx, s);
 }
 

@@ -17,23 +17,25 @@ constexpr Duration kProbeSlack = std::chrono::milliseconds(2);
 }  // namespace
 
 void Connection::file_alarm(Context& ctx) {
-  const Instant due = std::min({send_due_, ack_due_, life_due_});
+  const Instant due = std::min({flight_->send_due, ack_due_.at(ctx.now), life_due_.at(ctx.now)});
   if (due != kNever) ctx.wheel.arm_sooner(*this, due);
 }
 
-void Connection::set_timer(Context& ctx, Timer what, Instant due) {
-  timer_ = what;
-  send_due_ = due;
+// Without anything on the way there is nothing to time.
+void Connection::set_timer(Context& ctx, SendTimer what, Instant due) {
+  if (flight_ == &Flight::none()) return;
+  flight_->timer = what;
+  flight_->send_due = due;
   if (due != kNever) ctx.wheel.arm_sooner(*this, due);
 }
 
 void Connection::on_alarm(Context& ctx) {
-  if (ack_due_ <= ctx.now) {
-    ack_due_ = kNever;
+  if (ack_due_.reached(ctx.now)) {
+    ack_due_ = {};
     ack_soon(ctx);
   }
-  if (send_due_ <= ctx.now) on_send_timer(ctx);
-  if (state_ != State::closed && life_due_ <= ctx.now) on_life_timer(ctx);
+  if (flight_->send_due <= ctx.now) on_send_timer(ctx);
+  if (state_ != State::closed && life_due_.reached(ctx.now)) on_life_timer(ctx);
   if (state_ != State::closed) file_alarm(ctx);
 }
 
@@ -42,48 +44,48 @@ void Connection::arm_send_timer(Context& ctx) {
   const bool outstanding = flight_->head != flight_->unsent || (fin_sent_ && !fin_acked_) || !synchronised();
   if (!outstanding) {
     const bool blocked = flight_->unsent != nullptr && snd_wnd_ < flight_->unsent->length;
-    return set_timer(ctx, blocked ? Timer::persist : Timer::none,
+    return set_timer(ctx, blocked ? SendTimer::persist : SendTimer::none,
                      blocked ? ctx.now + rtt_.rto(backoffs_) : kNever);
   }
-  if (timer_ == Timer::reorder && send_due_ > ctx.now) return;
+  if (flight_->timer == SendTimer::reorder && flight_->send_due > ctx.now) return;
   const Duration rto = rtt_.rto(backoffs_);
   if (sack_on_ && flight_->recovery == Recovery::open && flight_->sacked_bytes == 0 && !flight_->probing &&
       backoffs_ == 0 && rtt_.known() && flight_->head != flight_->unsent) {
     Duration pto = from_micros(2 * rtt_.srtt()) + kProbeSlack;  // RFC 8985 7.2
     if (flight_->head->sent_next == flight_->unsent) pto += kWorstDelayedAck;
-    if (pto < rto) return set_timer(ctx, Timer::probe, ctx.now + pto);
+    if (pto < rto) return set_timer(ctx, SendTimer::probe, ctx.now + pto);
   }
-  set_timer(ctx, Timer::retransmit, ctx.now + rto);
+  set_timer(ctx, SendTimer::retransmit, ctx.now + rto);
 }
 
 void Connection::on_send_timer(Context& ctx) {
-  const Timer fired = timer_;
-  set_timer(ctx, Timer::none, kNever);
+  const SendTimer fired = flight_->timer;
+  set_timer(ctx, SendTimer::none, kNever);
   touch(ctx);
   switch (fired) {
-    case Timer::none:
+    case SendTimer::none:
       return;
-    case Timer::retransmit:
+    case SendTimer::retransmit:
       return retransmit_timeout(ctx);
-    case Timer::probe:
+    case SendTimer::probe:
       return tail_probe(ctx);
-    case Timer::reorder:
+    case SendTimer::reorder:
       if (flight_->head != flight_->unsent && rack_losses(ctx) && flight_->recovery == Recovery::open)
         enter_recovery(ctx);
-      if (timer_ == Timer::none) arm_send_timer(ctx);
+      if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
       return;
-    case Timer::persist:
+    case SendTimer::persist:
       if (millis(ctx.now) - last_heard_ms_ > ctx.timeouts.user.count() / 1'000'000)
         return reset(ctx, Failure::timed_out);
       probe_due_ = true;
       ctx.count(Counter::tcp_zero_window_probes);
       if (backoffs_ < 10) ++backoffs_;
-      return set_timer(ctx, Timer::persist, ctx.now + rtt_.rto(backoffs_));
+      return set_timer(ctx, SendTimer::persist, ctx.now + rtt_.rto(backoffs_));
   }
 }
 
 void Connection::retransmit_timeout(Context& ctx) {
-  const bool gave_up = millis(ctx.now) - progress_ms_ > ctx.timeouts.user.count() / 1'000'000;
+  const bool gave_up = millis(ctx.now) - flight_->progress_ms > ctx.timeouts.user.count() / 1'000'000;
   if (gave_up && synchronised()) return reset(ctx, Failure::timed_out);
   ctx.count(Counter::tcp_timeouts);
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
@@ -94,7 +96,7 @@ void Connection::retransmit_timeout(Context& ctx) {
     return;
   }
   if (flight_->recovery != Recovery::timeout) {
-    congestion_control(congestion_).on_timeout(cc_, view);
+    congestion_control(congestion_).on_timeout(cc_, flight_->growth, view);
   } else {
     cc_.cwnd = mss_;
   }
@@ -104,7 +106,7 @@ void Connection::retransmit_timeout(Context& ctx) {
   for (Segment* s = flight_->head; s != flight_->unsent; s = s->sent_next)
     if (!s->is(Segment::kSacked) && !s->is(Segment::kLost)) mark_lost(*s);
   if (flight_->head == flight_->unsent && fin_sent_ && !fin_acked_) fin_due_ = true;
-  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+  set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
   on_silence(ctx);
 }
 
@@ -120,26 +122,26 @@ void Connection::tail_probe(Context& ctx) {
     ctx.count(Counter::tcp_retransmitted_segments);
     send_segment(ctx, *flight_->tail);
   }
-  set_timer(ctx, Timer::retransmit, ctx.now + rtt_.rto(backoffs_));
+  set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
   on_silence(ctx);
 }
 
 void Connection::linger(Context& ctx) {
   lingering_ = true;
   if (state_ == State::time_wait || state_ == State::closed) return;
-  life_due_ = ctx.now + ctx.timeouts.fin_wait;
+  life_due_ = {ctx.now + ctx.timeouts.fin_wait, ctx.now};
   file_alarm(ctx);
 }
 
 void Connection::on_life_timer(Context& ctx) {
-  life_due_ = kNever;
+  life_due_ = {};
   if (state_ == State::time_wait) return close(ctx, Failure::none);
   if (!synchronised()) return close(ctx, Failure::timed_out);
   if (lingering_) return reset(ctx, Failure::timed_out);
   const Duration idle = std::chrono::milliseconds(millis(ctx.now) - last_heard_ms_);
   if (ctx.timeouts.keepalive.count() == 0) return;
   if (idle < ctx.timeouts.keepalive) {
-    life_due_ = ctx.now + ctx.timeouts.keepalive - idle;
+    life_due_ = {ctx.now + ctx.timeouts.keepalive - idle, ctx.now};
     return;
   }
   if (keepalives_ >= kKeepaliveProbes) return reset(ctx, Failure::timed_out);
@@ -147,7 +149,7 @@ void Connection::on_life_timer(Context& ctx) {
   ctx.count(Counter::tcp_keepalives);
   probe_due_ = true;
   touch(ctx);
-  life_due_ = ctx.now + std::min(kKeepaliveInterval, ctx.timeouts.keepalive);
+  life_due_ = {ctx.now + std::min(kKeepaliveInterval, ctx.timeouts.keepalive), ctx.now};
 }
 
 }  // namespace braid::tcp

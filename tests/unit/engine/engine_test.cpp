@@ -263,6 +263,13 @@ TEST_F(Engine, StraySegmentsAreAnsweredByReset) {
   EXPECT_EQ(l.gateway->drops(Drop::stray_reset), 1U);
 }
 
+// What bench_relay measures as bytes_per_idle_session is these objects and some 95 bytes of tables.
+TEST(Memory, ObjectsOfAnIdleSessionFitTheirBudget) {
+  constexpr std::size_t kObjects =
+      2 * sizeof(mptcp::Subflow) + sizeof(mptcp::Session) + sizeof(tcp::PlainStream) + sizeof(relay::Pair);
+  EXPECT_LE(kObjects, 1400U);
+}
+
 TEST_F(Engine, DrainTakesNoNewClients) {
   Lab& l = make();
   l.server_host().listen(kServerPort, {.send = 100'000, .send_key = 2});

@@ -62,9 +62,10 @@ TEST(Congestion, BothDoublePerRoundInSlowStart) {
   for (const auto kind : {CongestionKind::cubic, CongestionKind::newreno}) {
     const auto& c = congestion_control(kind);
     CongestionState s = started(14'600, 0xffffffff);
-    for (int i = 0; i < 10; ++i) c.on_ack(s, {.now = Instant(1s), .mss = 1460, .srtt_us = 50'000}, 1460);
+    Growth g;
+    for (int i = 0; i < 10; ++i) c.on_ack(s, g, {.now = Instant(1s), .mss = 1460, .srtt_us = 50'000}, 1460);
     EXPECT_EQ(s.cwnd, 29'200U);
-    c.on_ack(s, {.now = Instant(1s), .mss = 1460, .srtt_us = 50'000, .cwnd_limited = false}, 1460);
+    c.on_ack(s, g, {.now = Instant(1s), .mss = 1460, .srtt_us = 50'000, .cwnd_limited = false}, 1460);
     EXPECT_EQ(s.cwnd, 29'200U) << "grew although the application held the sender back";
   }
 }
@@ -72,12 +73,13 @@ TEST(Congestion, BothDoublePerRoundInSlowStart) {
 TEST(Congestion, NewRenoAddsOneSegmentPerWindow) {
   const auto& c = congestion_control(CongestionKind::newreno);
   CongestionState s = started(14'600, 14'600);
-  for (int i = 0; i < 10; ++i) c.on_ack(s, {.now = Instant(1s), .mss = 1460}, 1460);
+  Growth g;
+  for (int i = 0; i < 10; ++i) c.on_ack(s, g, {.now = Instant(1s), .mss = 1460}, 1460);
   EXPECT_EQ(s.cwnd, 16'060U);
-  c.on_loss(s, {.now = Instant(1s), .mss = 1460, .in_flight = 16'060});
+  c.on_loss(s, g, {.now = Instant(1s), .mss = 1460, .in_flight = 16'060});
   EXPECT_EQ(s.cwnd, 8'030U);
   EXPECT_EQ(s.ssthresh, 8'030U);
-  c.on_timeout(s, {.now = Instant(1s), .mss = 1460, .in_flight = 8'030});
+  c.on_timeout(s, g, {.now = Instant(1s), .mss = 1460, .in_flight = 8'030});
   EXPECT_EQ(s.cwnd, 1'460U);
   EXPECT_EQ(s.ssthresh, 4'015U);
 }
@@ -85,7 +87,8 @@ TEST(Congestion, NewRenoAddsOneSegmentPerWindow) {
 TEST(Congestion, NeverBelowTwoSegmentsOfThreshold) {
   for (const auto kind : {CongestionKind::cubic, CongestionKind::newreno}) {
     CongestionState s = started(1'460, 5'000);
-    congestion_control(kind).on_loss(s, {.now = Instant(1s), .mss = 1460, .in_flight = 1'460});
+    Growth g;
+    congestion_control(kind).on_loss(s, g, {.now = Instant(1s), .mss = 1460, .in_flight = 1'460});
     EXPECT_EQ(s.ssthresh, 2'920U);
   }
 }
@@ -95,8 +98,9 @@ TEST(Congestion, CubicReturnsToItsPlateauAfterK) {
   const auto& c = congestion_control(CongestionKind::cubic);
   constexpr std::uint32_t kMss = 1000;
   CongestionState s = started(200 * kMss, 200 * kMss);
+  Growth g;
   Instant now(10s);
-  c.on_loss(s, {.now = now, .mss = kMss, .srtt_us = 100'000, .in_flight = 200 * kMss});
+  c.on_loss(s, g, {.now = now, .mss = kMss, .srtt_us = 100'000, .in_flight = 200 * kMss});
   EXPECT_EQ(s.cwnd, 140 * kMss);
   // K = cbrt(200 * 0.3 / 0.4) = 5.31 s
   const auto run = [&](Duration d) {
@@ -104,7 +108,7 @@ TEST(Congestion, CubicReturnsToItsPlateauAfterK) {
     while (now < end) {
       now += 100ms;
       for (std::uint32_t acked = 0; acked < s.cwnd; acked += kMss)
-        c.on_ack(s, {.now = now, .mss = kMss, .srtt_us = 100'000}, kMss);
+        c.on_ack(s, g, {.now = now, .mss = kMss, .srtt_us = 100'000}, kMss);
     }
   };
   run(2500ms);
@@ -120,12 +124,13 @@ TEST(Congestion, CubicIsNoSlowerThanRenoOnShortPaths) {
   const auto& c = congestion_control(CongestionKind::cubic);
   constexpr std::uint32_t kMss = 1000;
   CongestionState s = started(10 * kMss, 10 * kMss);
+  Growth g;
   Instant now(10s);
-  c.on_loss(s, {.now = now, .mss = kMss, .srtt_us = 1'000, .in_flight = 10 * kMss});
+  c.on_loss(s, g, {.now = now, .mss = kMss, .srtt_us = 1'000, .in_flight = 10 * kMss});
   for (int round = 0; round < 1000; ++round) {
     now += 1ms;
     for (std::uint32_t acked = 0; acked < 7 * kMss; acked += kMss)
-      c.on_ack(s, {.now = now, .mss = kMss, .srtt_us = 1'000}, kMss);
+      c.on_ack(s, g, {.now = now, .mss = kMss, .srtt_us = 1'000}, kMss);
   }
   EXPECT_GT(s.cwnd, 40 * kMss) << "after 1 s at 1 ms the cubic curve alone is still at the plateau";
 }
