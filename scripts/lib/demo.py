@@ -99,7 +99,7 @@ class Demo:
         if self.lab.is_braid:
             samples = self.lab.metrics()
             say(f"Braid counts {metric(samples, 'braid_mptcp_joins_total', result='ok'):.0f} joins, "
-                f"{metric(samples, 'braid_mptcp_reinjected_bytes_total') / MB:.1f} MB sent again on another link.")
+                f"{metric(samples, 'braid_mptcp_reinjected_bytes_total') / 1000:.0f} kB sent again on another link.")
 
 
 def keep(lab):
