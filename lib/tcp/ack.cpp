@@ -39,7 +39,10 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
              window_before == snd_wnd_ && flight_->duplicate_acks < 255) {
     ++flight_->duplicate_acks;
   }
-  if (a.rtt_us != 0) rtt_.sample(a.rtt_us);
+  if (a.rtt_us != 0) {
+    rtt_.sample(a.rtt_us);
+    backoffs_ = 0;  // RFC 6298 5 (7): the doubled value ends with the next measurement
+  }
   if (flight_->recovery != Recovery::open && at_or_after(snd_una_, flight_->recovery_point)) {
     flight_->recovery = Recovery::open;
     cc_.cwnd = std::max(cc_.cwnd, mss_ + 0U);
@@ -52,8 +55,8 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
       congestion_control(congestion_).on_ack(cc_, flight_->growth, view, a.delivered);
     }
   }
-  if (snd_una_ != una_before || a.delivered != 0) arm_send_timer(ctx);
   if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);
+  if (state_ != State::closed && (snd_una_ != una_before || a.delivered != 0)) arm_send_timer(ctx);
   if (state_ == State::closed) return true;
   if (a.delivered != 0 || snd_wnd_ != window_before || flight_->lost_bytes != 0) {
     touch(ctx);
@@ -131,6 +134,7 @@ void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
     if (s.is(Segment::kSacked)) flight_->sacked_bytes -= s.length;
     if (s.is(Segment::kLost)) flight_->lost_bytes -= s.length;
     flight_->head = s.sent_next;
+    --flight_->sent_segments;
     if (flight_->head == nullptr) flight_->tail = nullptr;
     if (flight_->lost_hint == &s) flight_->lost_hint = nullptr;
     s.clear(Segment::kInSent);

@@ -234,6 +234,7 @@ TEST_F(Connection, ActiveOpenIsRefusedOrTimesOut) {
   r->say({.flags = R | A, .ack = 1});
   world_->run_for(1ms);
   EXPECT_EQ(refused.failure(), tcp::Failure::refused);
+  host_->timeouts.user = 10s;
   App& silent = host_->connect(there, {});
   world_->run_for(11s);
   EXPECT_EQ(silent.failure(), tcp::Failure::timed_out);

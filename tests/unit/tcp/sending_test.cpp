@@ -76,6 +76,28 @@ TEST_F(Sending, TimeoutBacksOffAndRestartsFromOneSegment) {
   c.expect({.flags = A, .seq = 1461});
 }
 
+TEST_F(Sending, MeasurementBySackEndsTheBackoff) {  // RFC 6298 5 (7)
+  Remote& c = first_flight();
+  while (count(Counter::tcp_timeouts) < 4) world_->run_for(10ms);
+  while (c.next(0ms)) {
+  }
+  c.say({.ack = 1, .options = sacked(c, 1 + 4 * 1460, 1 + 6 * 1460)});  // sent once, 3 s ago
+  bool again = false;
+  const Instant end = world_->now() + 20s;
+  while (!again && world_->now() < end)
+    if (const auto h = c.next(1s)) again = h->seq == 1;
+  EXPECT_TRUE(again) << "still waits the time-out that was doubled four times";
+}
+
+TEST_F(Sending, NothingIsTimedOnceTheFinIsAcknowledged) {
+  Remote& c = served({.send = 1000});
+  c.expect({.flags = A, .seq = 1, .length = 1000});
+  c.expect({.flags = F | A});
+  c.say({.seq = 101, .ack = 1002, .data = "out of order, so that something is held"});
+  world_->run_for(30s);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+}
+
 TEST_F(Sending, UserTimeoutEndsTheConnection) {
   host_->timeouts.user = 20s;
   Remote& c = first_flight();
