@@ -24,6 +24,14 @@ inline constexpr unsigned kTokenDraws = 64;
 inline constexpr unsigned kMaxUpstreamServers = 16;
 // Out-of-order segments kept per connection or session.
 inline constexpr std::uint32_t kReassemblyPieces = 4096;
+// A buffer costs the same whatever it holds, so small segments are what exhausts them (CVE-2018-5390). Beyond
+// kSmallPieces of them, out-of-order segments must hold kSmallPiece bytes on average.
+inline constexpr std::uint32_t kSmallPieces = 256;
+inline constexpr std::uint32_t kSmallPiece = 256;
+// Payload bytes up to which a segment is copied behind the one before it, when that still waits to be sent.
+inline constexpr std::uint32_t kSmallSegment = 512;
+// Segments one connection may have on the way besides two for each that its congestion window holds.
+inline constexpr std::uint32_t kSegmentsOnTheWay = 32;
 // The send MSS is never lower, whatever a peer says (CVE-2019-11479).
 inline constexpr std::uint32_t kMinSegment = 88;
 

@@ -283,9 +283,12 @@ void Engine::housekeeping() {
   set(g.redirects, redirects_.in_use());
   // Windows follow the buffers that are left (dynamic thresholds, Choudhury and Hahne 1998): no connection is
   // offered more than a quarter of them, so a few slow readers cannot starve the rest.
+  // A buffer is worth kSmallSegment bytes there, since smaller segments are put together (append_small).
   constexpr std::uint32_t kPayload = 1428;
   const std::uint64_t left = rte_mempool_avail_count(settings_.buffers);
-  ctx_.window_limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(left * kPayload / 4, 0x7fffffff));
+  ctx_.window_limit =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(left * limits::kSmallSegment / 4, 0x7fffffff));
+  ctx_.buffers_scarce = left < settings_.buffer_count / 16;
   std::uint64_t used = settings_.buffer_count > left ? settings_.buffer_count - left : 0;
   set(g.buffered_bytes, used * kPayload);
 }

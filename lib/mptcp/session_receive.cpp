@@ -31,7 +31,7 @@ void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
     return;
   }
   ctx.count(Counter::mptcp_out_of_order);
-  if (flight_->early.pieces() >= limits::kReassemblyPieces) {
+  if (flight_->early.full()) {
     ctx.stats.drops.add(Drop::receive_pieces);  // not acknowledged at data level: the peer sends it again
     return tcp::free_segment(s);
   }
@@ -60,7 +60,7 @@ void Session::accept_in_order(Context& ctx, Segment& s) {
     return abort(ctx);
   }
   held_ += s.length;
-  inbox_.push_back(s);
+  inbox_.take(s, segment_room());
   wake(ctx);
 }
 

@@ -10,11 +10,17 @@ using stats::Counter;
 
 void Session::write(Context& ctx, SegmentQueue& segments) {
   while (Segment* s = segments.pop_front()) {
+    // A small segment behind another that waits: a peer that does not read must not fill our buffers.
+    const std::uint32_t bytes = s->length;
+    const DataSeq at = write_end_;
+    write_end_ += bytes;
+    unfreed_ += bytes;
+    if (unsent_ != nullptr && bytes <= limits::kSmallSegment &&
+        tcp::append_small(*data_.back(), *s, segment_room()))
+      continue;
     s->flags = 0;
     s->set(Segment::kInData);
-    s->dsn = write_end_;
-    write_end_ += s->length;
-    unfreed_ += s->length;
+    s->dsn = at;
     data_.push_back(*s);
     if (unsent_ == nullptr) unsent_ = s;
   }

@@ -180,6 +180,7 @@ void Connection::vanish(Context& ctx, Failure why) {
 }
 
 std::uint32_t Connection::send_room() const {
+  if (flight_->sent_segments >= most_segments()) return 0;
   const std::uint32_t pipe = in_flight() + flight_->lost_bytes + flight_->unsent_bytes;
   const std::uint32_t by_cwnd = cc_.cwnd > pipe ? cc_.cwnd - pipe : 0;
   const std::uint32_t used = static_cast<std::uint32_t>(snd_nxt_ - snd_una_) + flight_->unsent_bytes;
@@ -189,7 +190,9 @@ std::uint32_t Connection::send_room() const {
 void Connection::become(Context& ctx, State next) {
   state_ = next;
   switch (next) {
-    case State::syn_sent:
+    case State::syn_sent:  // how long to try is the user's choice, within the user time-out
+      life_due_ = {ctx.now + ctx.timeouts.user, ctx.now};
+      break;
     case State::syn_received:
       life_due_ = {ctx.now + ctx.timeouts.handshake, ctx.now};
       break;

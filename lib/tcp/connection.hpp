@@ -178,6 +178,9 @@ class Connection : public Alarm, public TouchHook {
   }
   void recompute_mss(std::uint16_t overhead_before);
   [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
+  [[nodiscard]] Segment* send_tail() const { return flight_->tail; }
+  // The last segment, not sent yet, has become longer by so much.
+  void note_appended(std::uint32_t bytes) { flight_->unsent_bytes += bytes; }
   // What the connection has on the way; busy(): to write to, nullptr when there is no memory for it.
   [[nodiscard]] const Flight& flight() const { return *flight_; }
   Flight* busy(Context& ctx);
@@ -222,6 +225,9 @@ class Connection : public Alarm, public TouchHook {
   bool retransmit_lost(Context& ctx, unsigned& left);
   bool send_new(Context& ctx, unsigned& left);
   void send_first(Context& ctx);
+  [[nodiscard]] std::uint32_t most_segments() const {
+    return limits::kSegmentsOnTheWay + 2 * (cc_.cwnd / mss_);
+  }
   // Sequence numbers received and not acknowledged yet.
   [[nodiscard]] std::uint32_t unacked_in() const {
     return static_cast<std::uint32_t>(rcv_nxt_ - last_ack_sent_);

@@ -29,6 +29,7 @@ struct Flight {
   std::uint32_t sacked_bytes = 0;
   std::uint32_t lost_bytes = 0;
   std::uint32_t unsent_bytes = 0;
+  std::uint32_t sent_segments = 0;  // on the way, whatever their size
 
   // RACK (RFC 8985) and recovery.
   Growth growth;

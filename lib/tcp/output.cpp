@@ -81,6 +81,7 @@ bool Connection::send_new(Context& ctx, unsigned& left) {
   while (flight_->unsent != nullptr && left != 0) {
     const std::uint32_t pipe = in_flight();
     if (pipe != 0 && pipe + flight_->unsent->length > cc_.cwnd) break;
+    if (flight_->sent_segments >= most_segments()) break;
     if (!fit_to_window(ctx, *flight_->unsent)) break;
     send_first(ctx);
     --left;
@@ -97,6 +98,7 @@ void Connection::send_first(Context& ctx) {
   snd_nxt_ += s.length;
   bytes_out += s.length;
   flight_->unsent_bytes -= s.length;
+  ++flight_->sent_segments;
   flight_->unsent = s.sent_next;
   send_segment(ctx, s);
 }

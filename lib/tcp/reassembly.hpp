@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/limits.hpp"
 #include "tcp/segment.hpp"
 
 namespace braid::tcp {
@@ -30,6 +31,11 @@ class Reassembly {
   [[nodiscard]] bool empty() const { return pieces_ == 0; }
   [[nodiscard]] std::uint32_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint32_t pieces() const { return pieces_; }
+  // No further piece should be taken (limits::kReassemblyPieces, kSmallPieces).
+  [[nodiscard]] bool full() const {
+    return pieces_ >= limits::kReassemblyPieces ||
+           (pieces_ >= limits::kSmallPieces && bytes_ < pieces_ * limits::kSmallPiece);
+  }
   // Runs of adjacent pieces for SACK: first the one with the latest arrival (RFC 2018 4), then from the
   // highest downwards. Returns how many were written. Only for Space::subflow.
   unsigned runs(wire::SackBlock* out, unsigned max) const;

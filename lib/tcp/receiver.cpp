@@ -43,7 +43,11 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   }
   ack_now_ = true;  // RFC 5681 4.2: out of order
   ctx.count(Counter::tcp_out_of_order);
-  if (flight_->early.pieces() >= limits::kReassemblyPieces) {
+  if (ctx.buffers_scarce) {  // what is in order must get through; this will come again
+    ctx.stats.drops.add(Drop::no_buffer);
+    return free_segment(s);
+  }
+  if (flight_->early.full()) {
     ctx.stats.drops.add(Drop::receive_pieces);
     return free_segment(s);
   }

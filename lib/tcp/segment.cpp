@@ -1,5 +1,7 @@
 #include "tcp/segment.hpp"
 
+#include <cstring>
+
 #include "wire/checksum.hpp"
 
 namespace braid::tcp {
@@ -53,6 +55,18 @@ Segment* split_segment(rte_mempool* pool, Segment& s, std::uint16_t n) {
   s.sum = first;
   s.length = n;
   return rest;
+}
+
+bool append_small(Segment& into, Segment& s, std::uint32_t most) {
+  if (s.length > limits::kSmallSegment || into.length + s.length > most) return false;
+  rte_mbuf* m = mbuf_of(into);
+  const std::size_t end = static_cast<std::size_t>(into.payload_offset) + into.length;
+  if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 || end + s.length > m->buf_len) return false;
+  std::memcpy(payload_of(into) + into.length, payload_of(s), s.length);
+  into.sum = wire::sum_add(into.sum, (into.length & 1U) != 0 ? wire::sum_swap(s.sum) : s.sum);
+  into.length = static_cast<std::uint16_t>(into.length + s.length);
+  free_segment(s);
+  return true;
 }
 
 }  // namespace braid::tcp

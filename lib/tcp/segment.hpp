@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "base/limits.hpp"
 #include "base/seq.hpp"
 #include "wire/frame.hpp"
 
@@ -109,6 +110,10 @@ Segment* clone_segment(rte_mempool* pool, Segment& s);
 // buffer is free, `s` being untouched then.
 Segment* split_segment(rte_mempool* pool, Segment& s, std::uint16_t n);
 
+// Copies a small segment's bytes behind those of `into`, which may then hold up to `most` bytes, and frees
+// it. False: `s` is not small, there is no room, or somebody else reads the buffer of `into`.
+bool append_small(Segment& into, Segment& s, std::uint32_t most);
+
 // First in, first out, linked through Segment::next.
 class SegmentQueue {
  public:
@@ -119,6 +124,10 @@ class SegmentQueue {
     s.next = nullptr;
     (head_ == nullptr ? head_ : tail_->next) = &s;
     tail_ = &s;
+  }
+  // At the end, behind or, if small, inside the last one, which may hold up to `most` bytes.
+  void take(Segment& s, std::uint32_t most) {
+    if (s.length > limits::kSmallSegment || tail_ == nullptr || !append_small(*tail_, s, most)) push_back(s);
   }
   Segment* pop_front() {
     Segment* s = head_;

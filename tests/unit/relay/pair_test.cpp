@@ -214,5 +214,25 @@ TEST_F(Pair, DeadServerIsFoundByTheUserTimeout) {
   EXPECT_EQ(c.failure(), tcp::Failure::reset);
 }
 
+// A buffer costs the same whatever it holds: one-byte segments toward a server that does not answer, or does
+// not read, must not take the buffers of everybody else.
+TEST_F(Pair, SmallSegmentsDoNotExhaustTheBuffers) {
+  for (const bool mptcp : {false, true}) {
+    for (const bool connecting : {false, true}) {
+      Lab& l = make();
+      if (connecting) {
+        l.server_host().listen(kServerPort, {}, Host::Answer::silence);
+      } else {
+        l.server_host().listen(kServerPort, {.stop_reading_at = 0});
+        l.server_host().budget = 4096;
+      }
+      App& c = open(l, mptcp, {.send = 60'000, .finish = false, .piece = 1});
+      l.world.run_for(2500ms);
+      EXPECT_GT(c.written(), 8000U) << "the client was held back by something else";
+      EXPECT_LT(buffers_in_use(), 8000U) << (mptcp ? "MPTCP" : "TCP") << (connecting ? ", connecting" : "");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace braid::kit

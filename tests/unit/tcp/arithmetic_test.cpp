@@ -208,6 +208,37 @@ TEST_F(Segments, SplitsShareTheBytes) {
   }
 }
 
+TEST_F(Segments, SmallOnesAreCopiedTogetherKeepingTheSum) {
+  for (const std::uint16_t first : {1, 2, 101, 900}) {
+    for (const std::uint16_t second : {1, 2, 33, 512}) {
+      Segment& whole = make(static_cast<std::uint16_t>(first + second));
+      Segment* rest = split_segment(pool_, whole, first);
+      ASSERT_NE(rest, nullptr);
+      Segment& into = make(first);
+      EXPECT_TRUE(append_small(into, *rest, 1428)) << first << " and " << second;
+      expect_sound(into, 0, static_cast<std::uint16_t>(first + second));
+      free_segment(into);
+      free_segment(whole);
+    }
+  }
+}
+
+TEST_F(Segments, NothingIsAppendedWhereSomebodyReadsOrNoRoomIs) {
+  Segment& into = make(1000);
+  Segment& small = make(100);
+  EXPECT_FALSE(append_small(into, small, 1099)) << "more than the peer takes";
+  Segment* reader = clone_segment(pool_, into);
+  EXPECT_FALSE(append_small(into, small, 1428)) << "a clone shares the buffer";
+  EXPECT_FALSE(append_small(*reader, small, 1428)) << "the clone has no buffer of its own";
+  free_segment(*reader);
+  Segment& large = make(513);
+  EXPECT_FALSE(append_small(into, large, 9000)) << "not small";
+  Segment& full = make(1900);
+  EXPECT_FALSE(append_small(full, large, 9000)) << "beyond the buffer's end";
+  expect_sound(into, 0, 1000);
+  for (Segment* s : {&into, &small, &large, &full}) free_segment(*s);
+}
+
 TEST_F(Segments, SplitWithoutABufferLeavesTheSegmentAlone) {
   Segment& s = make(1000);
   {
