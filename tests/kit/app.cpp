@@ -132,7 +132,11 @@ void App::write(tcp::Context& ctx) {
   if (received_ < plan_.send_after) return;
   tcp::SegmentQueue queue;
   std::uint32_t queued = 0;
-  while (written_ < plan_.send && stream_->unfreed() + queued < plan_.ahead) {
+  constexpr std::uint32_t kMostPieces =
+      2000;  // one pool serves the whole world: a program must not take all of it
+  const std::uint32_t ahead =
+      plan_.piece == 0 ? plan_.ahead : std::min(plan_.ahead, kMostPieces * plan_.piece);
+  while (written_ < plan_.send && stream_->unfreed() + queued < ahead) {
     rte_mbuf* m = rte_pktmbuf_alloc(ctx.buffers);
     if (m == nullptr) {
       wake_at_ = ctx.now + std::chrono::milliseconds(10);
