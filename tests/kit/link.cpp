@@ -58,6 +58,11 @@ void Link::send(const Device& from, unsigned port, Packet packet) {
   pass(std::move(packet), forward, Rng(fate.next()));
 }
 
+void Link::inject(bool forward, Packet packet) {
+  if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
+  under_way_.emplace(world_.now() + spec_.delay, Due{forward, std::move(packet)});
+}
+
 void Link::pass(Packet packet, bool forward, Rng fate) {
   Instant& busy = busy_[forward ? 1 : 0];
   const Instant now = world_.now();

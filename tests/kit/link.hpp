@@ -40,6 +40,8 @@ class Link final : public Actor {
 
   // A packet enters at the end of `from`.
   void send(const Device& from, unsigned port, Packet packet);
+  // A forged packet joins those under way; a middlebox may call this.
+  void inject(bool forward, Packet packet);
   // Joins `device`'s port to this link?
   [[nodiscard]] bool ends_at(const Device& device, unsigned port) const;
 

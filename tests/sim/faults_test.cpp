@@ -185,7 +185,7 @@ TEST_F(Faults, SameSeedSameRun) {
 }
 
 TEST_F(Faults, CaptureOpensInTshark) {
-  if (std::system("command -v tshark > /dev/null 2>&1") != 0) GTEST_SKIP() << "tshark is not installed";
+  ASSERT_EQ(std::system("command -v tshark > /dev/null 2>&1"), 0) << "scripts/setup check installs tshark";
   App& app = download();
   expect_whole(app);
   const std::string name = ::testing::TempDir() + "braid-capture-test.pcapng";
