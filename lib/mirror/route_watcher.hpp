@@ -15,6 +15,7 @@ class RouteWatcher {
  public:
   static constexpr Duration kRebuildPause =
       std::chrono::milliseconds(5);                                  // at most one snapshot in this time
+  static constexpr Duration kRetryPause = std::chrono::seconds(1);   // after a reading that failed
   static constexpr Duration kStalePause = std::chrono::seconds(30);  // between two probes of one neighbour
   static constexpr std::size_t kStalePerCall = 16;
 
@@ -41,13 +42,16 @@ class RouteWatcher {
   std::vector<KernelView::Settled> take_settled() { return view_.take_settled(); }
 
  private:
-  void read_all();
-  void read_routes();
+  // 0 or an errno.
+  int read(std::uint16_t type, std::uint8_t family);
+  int read_all();
+  int read_routes();
 
   KernelView view_;
   Netlink events_;
   Netlink requests_;
   bool changed_ = true;
+  bool incomplete_ = false;  // events were lost or a reading failed
   Instant last_ = Instant::min() + kRebuildPause;
   std::uint32_t generation_ = 0;
 };
