@@ -174,14 +174,15 @@ std::optional<std::uint8_t> Engine::local_address_id(const mptcp::Session& sessi
 }
 
 void Engine::refuse_join(Arrival& a, Join why, Drop drop, RstReason reason) {
-  stats_.joins.add(why);
   if (a.handed && a.entry != kNoEntry) {
     Message m;
     m.kind = Message::Kind::release;
     m.entry = a.entry;
     m.serial = a.serial;
-    handoff_.ring(settings_.worker, a.from).push(m);
+    // Without an answer the client asks again, and the entry gets another chance to be released.
+    if (!handoff_.ring(settings_.worker, a.from).push(m)) return ctx_.drop(a.frame, Drop::handoff_full);
   }
+  stats_.joins.add(why);
   refuse(a, drop, reason);
 }
 

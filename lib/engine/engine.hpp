@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/pool.hpp"
@@ -92,6 +93,9 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   bool parse(Arrival& a);
   void dispatch(Arrival& a);
   void dispatch_unknown(Arrival& a);
+  bool send_home(Arrival& a);
+  [[nodiscard]] bool joins_at(const Endpoint& at) const;
+  [[nodiscard]] bool is_proxied(const Ip& ip) const;
   bool hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial);
   void punt(unsigned port, rte_mbuf* frame);
   void refuse(const Arrival& a, stats::Drop reason, std::optional<stats::RstReason> mptcp_reason = {});
@@ -157,11 +161,13 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   HashIndex tokens_;
   std::vector<std::uint8_t> pair_live_;                                // by pool index, for listings
   std::unordered_map<std::uint64_t, std::uint16_t> listener_by_bind_;  // hash of the endpoint
-  std::vector<std::uint8_t> upstream_turn_;                            // round robin
+  std::unordered_set<std::uint64_t> join_targets_;  // hashes of endpoints besides the binds where joins come
+  std::vector<std::uint8_t> upstream_turn_;         // round robin
 
   List<relay::Pair, tcp::TouchHook> touched_pairs_;
   List<relay::Pair, tcp::TouchHook> dead_pairs_;
   std::vector<mptcp::Session*> dead_sessions_;
+  List<tcp::Connection, tcp::TouchHook> unreleased_;  // dead subflows whose redirect entry is to be released
 
   ListRequest* asked_ = nullptr;  // being answered
   Io* io_ = nullptr;

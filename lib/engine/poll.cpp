@@ -27,7 +27,6 @@ unsigned Engine::poll(Instant now, Io& io) {
   reap();
   answer_requests();
   if (now >= housekeeping_due_) housekeeping();
-  stats_.counters.add(Counter::loops);
   return work;
 }
 

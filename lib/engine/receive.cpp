@@ -31,8 +31,10 @@ bool Engine::parse(Arrival& a) {
     case FrameKind::other:
       punt(a.port, m);
       return false;
-    case FrameKind::fragment:
-      return drop(Drop::ip_fragment);
+    case FrameKind::fragment:  // of TCP: the kernel would answer what it knows nothing of
+      if (is_proxied(a.tcp.flow.local.ip)) return drop(Drop::ip_fragment);
+      punt(a.port, m);
+      return false;
     case FrameKind::short_frame:
       return drop(Drop::short_frame);
     case FrameKind::bad_ip_header:
@@ -68,17 +70,10 @@ void Engine::dispatch_unknown(Arrival& a) {
   const bool syn = f.has(wire::kSyn) && !f.has(wire::kAck) && !f.has(wire::kRst);
   const auto bound = listener_by_bind_.find(siphash(settings_.secret, Flow{f.flow.local, {}}));
   const bool ours = bound != listener_by_bind_.end();
+  if ((ours || joins_at(f.flow.local)) && send_home(a)) return;
   if (syn && f.options.mptcp.has(wire::kMpJoinSyn) && (ours || ctx_.routes->is_local(f.flow.local.ip)))
     return join(a);
   if (ours) {
-    const bool unstable = ((settings_.unstable_ports >> a.port) & 1U) != 0;
-    if (unstable && !a.handed && settings_.workers > 1) {
-      const auto home = static_cast<unsigned>(siphash(settings_.secret, f.flow) >> 32) % settings_.workers;
-      if (home != settings_.worker) {
-        hand_over(a, home, kNoEntry, 0);
-        return;
-      }
-    }
     if (syn) return accept(a, settings_.relay->listeners[bound->second]);
     return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : Drop::no_connection);
   }
@@ -92,6 +87,17 @@ void Engine::dispatch_unknown(Arrival& a) {
     return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : syn ? Drop::no_listener : Drop::no_connection);
   }
   punt(a.port, a.frame);  // the kernel's own traffic: SSH, BGP, forwarding
+}
+
+// On a port that may change a flow's queue in mid-life a hash names the worker that knows it, whatever queue
+// brought the segment. True: it was handed over.
+bool Engine::send_home(Arrival& a) {
+  const bool unstable = ((settings_.unstable_ports >> a.port) & 1U) != 0;
+  if (!unstable || a.handed || settings_.workers == 1) return false;
+  const auto home = static_cast<unsigned>(siphash(settings_.secret, a.tcp.flow) >> 32) % settings_.workers;
+  if (home == settings_.worker) return false;
+  hand_over(a, home, kNoEntry, 0);
+  return true;
 }
 
 bool Engine::hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial) {

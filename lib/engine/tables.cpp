@@ -43,9 +43,29 @@ Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
       requests_(8) {
   dead_sessions_.reserve(settings.connections * 2);
   const auto& listeners = settings_.relay->listeners;
-  for (std::size_t i = 0; i < listeners.size(); ++i)
-    for (const Endpoint& bind : listeners[i].binds)
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    for (const Endpoint& bind : listeners[i].binds) {
       listener_by_bind_.emplace(siphash(settings_.secret, Flow{bind, {}}), static_cast<std::uint16_t>(i));
+      const auto target = [&](const Ip& ip, std::uint16_t port) {
+        join_targets_.insert(siphash(settings_.secret, Flow{{ip, port != 0 ? port : bind.port}, {}}));
+      };
+      for (const Ip& ip : listeners[i].join_addresses) target(ip, 0);
+      for (const Endpoint& e : listeners[i].announce_addresses) target(e.ip, e.port);
+    }
+  }
+}
+
+bool Engine::joins_at(const Endpoint& at) const {
+  return !join_targets_.empty() && join_targets_.contains(siphash(settings_.secret, Flow{at, {}}));
+}
+
+// Whether connections of ours may end at this address: clients' at a bind, servers' at any of the box.
+bool Engine::is_proxied(const Ip& ip) const {
+  const auto& listeners = settings_.relay->listeners;
+  return ctx_.routes->is_local(ip) || std::any_of(listeners.begin(), listeners.end(), [&ip](const auto& l) {
+           return std::any_of(l.binds.begin(), l.binds.end(),
+                              [&ip](const Endpoint& e) { return e.ip == ip; });
+         });
 }
 
 Engine::~Engine() {
@@ -214,8 +234,8 @@ void Engine::pair_ended(tcp::Context&, relay::Pair& pair, relay::AccessRecord re
 void Engine::reap_connection(tcp::Connection& c) {
   const std::uint32_t hash = flow_hash(c.flow());
   const std::uint32_t h = find_flow(hash, c.flow());
-  flows_.erase(hash, h);
   if (static_cast<Kind>(h >> 30) == Kind::stream) {
+    flows_.erase(hash, h);
     streams_.put(static_cast<tcp::PlainStream*>(&c));
     return;
   }
@@ -225,8 +245,12 @@ void Engine::reap_connection(tcp::Connection& c) {
     m.kind = Message::Kind::release;
     m.entry = sf.redirect_entry;
     m.serial = sf.redirect_serial;
-    handoff_.ring(settings_.worker, sf.origin_worker).push(m);
+    if (!handoff_.ring(settings_.worker, sf.origin_worker).push(m)) {  // the entry must not stay for ever
+      unreleased_.push_back(sf);
+      return;
+    }
   }
+  flows_.erase(hash, h);
   subflows_.put(&sf);
 }
 
@@ -240,6 +264,7 @@ void Engine::reap() {
     }
     reap_connection(*c);
   }
+  while (tcp::Connection* c = unreleased_.pop_front()) ctx_.dead.push_back(*c);
   for (mptcp::Session* s : dead_sessions_) free_session(*s);
   dead_sessions_.clear();
   while (tcp::Connection* c = ctx_.again.pop_front()) ctx_.touched.push_back(*c);
@@ -284,13 +309,10 @@ void Engine::housekeeping() {
   // Windows follow the buffers that are left (dynamic thresholds, Choudhury and Hahne 1998): no connection is
   // offered more than a quarter of them, so a few slow readers cannot starve the rest.
   // A buffer is worth kSmallSegment bytes there, since smaller segments are put together (append_small).
-  constexpr std::uint32_t kPayload = 1428;
   const std::uint64_t left = rte_mempool_avail_count(settings_.buffers);
   ctx_.window_limit =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(left * limits::kSmallSegment / 4, 0x7fffffff));
   ctx_.buffers_scarce = left < settings_.buffer_count / 16;
-  std::uint64_t used = settings_.buffer_count > left ? settings_.buffer_count - left : 0;
-  set(g.buffered_bytes, used * kPayload);
 }
 
 }  // namespace braid::engine

@@ -13,7 +13,7 @@ namespace braid::stats {
   X(short_frame, "frame ends inside a header")                                                        \
   X(bad_ip_header, "IP version, header length or total length is impossible")                         \
   X(bad_ip_checksum, "IPv4 header checksum is wrong")                                                 \
-  X(ip_fragment, "IP fragment to a proxied address; fragments are refused")                           \
+  X(ip_fragment, "TCP in an IP fragment to a proxied address; fragments are refused")                 \
   X(ipv6_extension, "IPv6 extension header that is refused (routing, too many, or malformed)")        \
   X(bad_source, "source address cannot be an end of a TCP connection")                                \
   X(bad_tcp_header, "TCP data offset is impossible")                                                  \

@@ -38,8 +38,8 @@ FrameKind parse_ipv4(ByteView frame, Trust trust, Network& net) {
   net.l4 = kEthernetHeader + header;
   net.end = kEthernetHeader + total;
   constexpr std::uint16_t kMoreOrOffset = 0x3fff;
-  if ((load_be<std::uint16_t>(ip + 6) & kMoreOrOffset) != 0) return FrameKind::fragment;
-  return byte_at(ip + 9) == kProtocolTcp ? FrameKind::tcp : FrameKind::other;
+  if (byte_at(ip + 9) != kProtocolTcp) return FrameKind::other;
+  return (load_be<std::uint16_t>(ip + 6) & kMoreOrOffset) != 0 ? FrameKind::fragment : FrameKind::tcp;
 }
 
 // RFC 8200 4.2: an unknown option whose two highest bits are not zero forbids to take the packet. All that
@@ -74,7 +74,8 @@ FrameKind walk_extensions(ByteView frame, std::uint8_t next, Network& net) {
     if (size > net.end - net.l4) return FrameKind::bad_extension;
     if (next == kFragment) {
       constexpr std::uint16_t kOffsetOrMore = 0xfff9;  // an atomic fragment is a whole packet (RFC 6946)
-      if ((load_be<std::uint16_t>(p + 2) & kOffsetOrMore) != 0) return FrameKind::fragment;
+      if ((load_be<std::uint16_t>(p + 2) & kOffsetOrMore) != 0)
+        return byte_at(p) == kProtocolTcp ? FrameKind::fragment : FrameKind::other;
     } else if (next == kRouting) {
       refused |= byte_at(p + 3) != 0;
     } else {

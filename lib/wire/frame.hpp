@@ -25,7 +25,7 @@ inline constexpr std::uint16_t kEtherArp = 0x0806;
 enum class FrameKind : std::uint8_t {
   tcp,       // a TCP segment, checksum verified
   other,     // not TCP over IP: ARP, NDP, ICMP, UDP, ... (the kernel's)
-  fragment,  // an IP fragment; `flow` has the addresses only
+  fragment,  // an IP fragment of TCP; `flow` has the addresses only
   short_frame,
   bad_ip_header,
   bad_ip_checksum,

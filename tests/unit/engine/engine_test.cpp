@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kit/mp_client.hpp"
+#include "wire/checksum.hpp"
 
 namespace braid::kit {
 namespace {
@@ -36,6 +37,30 @@ TEST_F(Engine, JoinForcedOntoTheWrongWorker) {
     EXPECT_GT(l.gateway->counter(Counter::handoffs), 10U);
     l.world.run_for(130s);
     EXPECT_EQ(l.gateway->engine(1).use().redirects, 0U) << "redirect entry not released";
+    EXPECT_EQ(l.gateway->in_use(), 0U);
+  }
+}
+
+// AF_PACKET and AF_XDP may bring the packets of one flow on any queue: every worker must find their way.
+TEST_F(Engine, FlowsThatChangeTheirQueueStayWhole) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    LabSpec spec{
+        .seed = seed,
+        .workers = 3,
+        .access = {{.name = "a", .rate = 20e6, .delay = 5ms}, {.name = "b", .rate = 20e6, .delay = 3ms}}};
+    spec.tune = [](relay::Settings&, engine::Settings& e) { e.unstable_ports = 0xff; };
+    Lab& l = make(spec);
+    l.server_host().listen(kServerPort, {.send = 400'000, .send_key = 2, .expect_key = 1});
+    auto turn = std::make_shared<Rng>(seed);
+    l.gateway->set_rss([turn](const std::optional<wire::TcpFrame>&) { return turn->below(3); });
+    App& app = l.fetch({.send = 100'000, .expect_key = 2});
+    ASSERT_TRUE(l.run([&] { return app.released(); }));
+    EXPECT_TRUE(app.ended_cleanly());
+    EXPECT_EQ(app.wrong_at(), kNoLimit);
+    EXPECT_EQ(l.gateway->joins(Join::ok), 1U);
+    EXPECT_EQ(l.gateway->drops(Drop::no_connection), 0U) << "a worker did not know a flow";
+    EXPECT_EQ(l.gateway->counter(Counter::mptcp_sessions_held), 0U);
+    l.world.run_for(130s);
     EXPECT_EQ(l.gateway->in_use(), 0U);
   }
 }
@@ -235,6 +260,33 @@ TEST_F(Engine, RandomAndMutatedFrames) {
   EXPECT_GT(l.gateway->counter(Counter::options_ignored), 0U);
 }
 
+TEST_F(Engine, FragmentsAreRefusedOnlyWhereTheyCouldBeOurs) {
+  Lab& l = make({.scripted_client = true});
+  Remote& r = l.remote(0, 5000);
+  r.say({.flags = S});
+  ASSERT_TRUE(r.next().has_value());
+  Packet p = l.access(0).captured().front().packet;
+  store_be(p.data() + wire::kEthernetHeader + 6, std::uint16_t{0x2000});
+  const auto send = [&l](Packet frame) {
+    store_be(frame.data() + wire::kEthernetHeader + 10, std::uint16_t{0});
+    const ByteView header(frame.data() + wire::kEthernetHeader, wire::kIpv4Header);
+    store_be(frame.data() + wire::kEthernetHeader + 10, static_cast<std::uint16_t>(~wire::ones_sum(header)));
+    l.access(0).inject(true, std::move(frame));
+    l.world.run_for(1ms);
+  };
+  send(p);
+  EXPECT_EQ(l.gateway->drops(Drop::ip_fragment), 1U);
+  EXPECT_EQ(l.gateway->punted(), 0U);
+  Packet udp = p;
+  udp[wire::kEthernetHeader + 9] = std::byte{17};
+  send(udp);
+  Packet elsewhere = p;
+  store_be(elsewhere.data() + wire::kEthernetHeader + 16, std::uint32_t{0xc6130909});
+  send(elsewhere);
+  EXPECT_EQ(l.gateway->punted(), 2U) << "the kernel reassembles what is its own";
+  EXPECT_EQ(l.gateway->drops(Drop::ip_fragment), 1U);
+}
+
 TEST_F(Engine, NobodysPacketsGoToTheMirror) {
   Lab& l = make({.scripted_client = true});
   Packet arp(60);
@@ -268,6 +320,12 @@ TEST(Memory, ObjectsOfAnIdleSessionFitTheirBudget) {
   constexpr std::size_t kObjects =
       2 * sizeof(mptcp::Subflow) + sizeof(mptcp::Session) + sizeof(tcp::PlainStream) + sizeof(relay::Pair);
   EXPECT_LE(kObjects, 1400U);
+}
+
+TEST_F(Engine, LeavesTheCountOfTurnsToWhoMakesThem) {  // the watchdog and the route board rely on it
+  Lab& l = make();
+  l.world.run_for(10ms);
+  EXPECT_EQ(l.gateway->counter(Counter::loops), 0U);
 }
 
 TEST_F(Engine, DrainTakesNoNewClients) {
