@@ -1,6 +1,7 @@
 #include "relay/pair.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 namespace braid::relay {
 
@@ -82,13 +83,23 @@ void Pair::run_connecting(Context& ctx) {
   end(ctx, Who::server, Phase::connect);
 }
 
+// Bytes that one side's peer has sent and the other's has not acknowledged.
+void Pair::count_buffered(Context& ctx, std::int64_t bytes) {
+  auto& gauge = ctx.stats.gauges.buffered_bytes;
+  std::atomic_ref(gauge).store(gauge + static_cast<std::uint64_t>(bytes), std::memory_order_relaxed);
+}
+
 bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
-  if (const std::uint32_t freed = to.take_freed(); freed != 0) from.consume(ctx, freed);
+  if (const std::uint32_t freed = to.take_freed(); freed != 0) {
+    from.consume(ctx, freed);
+    count_buffered(ctx, -std::int64_t{freed});
+  }
   tcp::SegmentQueue& queue = from.inbox();
   if (queue.empty()) return false;
   std::uint32_t bytes = 0;
   for (const tcp::Segment* s = queue.front(); s != nullptr; s = s->next) bytes += s->length;
   to.write(ctx, queue);
+  count_buffered(ctx, bytes);
   (up ? bytes_up_ : bytes_down_) += bytes;
   ctx.count(up ? Counter::relay_bytes_up : Counter::relay_bytes_down, bytes);
   const std::uint32_t buffer = host_.settings().buffer;
@@ -179,6 +190,8 @@ void Pair::end(Context& ctx, Who who, Phase phase) {
   r.who = who;
   r.phase = phase;
   host_.pair_ended(ctx, *this, r);
+  for (Stream* s : {client_, server_})
+    if (s != nullptr) count_buffered(ctx, -std::int64_t{s->take_freed()} - s->unfreed());
   // A side that did not come to a clean end hears of it: a broken stream never looks complete (threats N2).
   const bool clean = phase == Phase::done;
   if (!clean) client_->abort(ctx);

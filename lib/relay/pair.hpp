@@ -66,6 +66,7 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   void run_connecting(Context& ctx);
   void run_data(Context& ctx);
   bool move(Context& ctx, Stream& from, Stream& to, bool up);
+  static void count_buffered(Context& ctx, std::int64_t bytes);
   void check_ends(Context& ctx);
   void arm(Context& ctx);
   [[nodiscard]] bool half_closed() const;

@@ -214,6 +214,19 @@ TEST_F(Pair, DeadServerIsFoundByTheUserTimeout) {
   EXPECT_EQ(c.failure(), tcp::Failure::reset);
 }
 
+TEST_F(Pair, BufferedBytesAreThoseTheOtherSideHasNotTaken) {
+  Lab& l = make();
+  l.server_host().listen(kServerPort, {.stop_reading_at = 0});
+  l.server_host().budget = 4096;
+  open(l, true, {.send = 50'000, .finish = false});
+  l.world.run_for(2s);
+  const std::uint64_t held = l.gateway->engine().stats().gauges.buffered_bytes;
+  EXPECT_GT(held, 40'000U);
+  EXPECT_LE(held, 50'000U);
+  l.gateway->abort_all();
+  EXPECT_EQ(l.gateway->engine().stats().gauges.buffered_bytes, 0U);
+}
+
 // A buffer costs the same whatever it holds: one-byte segments toward a server that does not answer, or does
 // not read, must not take the buffers of everybody else.
 TEST_F(Pair, SmallSegmentsDoNotExhaustTheBuffers) {
