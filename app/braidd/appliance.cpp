@@ -117,6 +117,8 @@ void Appliance::make_pools(const std::vector<dpdk::Profile>& profiles) {
 }
 
 void Appliance::make_ports(const std::vector<dpdk::Profile>& profiles) {
+  // Before anything of the kernel's is touched: it may serve another braidd.
+  for (const config::Port& p : config_.ports) mirror::TapDevice::require_free(p.name);
   for (std::size_t i = 0; i < config_.ports.size(); ++i) {
     const config::Port& p = config_.ports[i];
     const std::string target(p.target());

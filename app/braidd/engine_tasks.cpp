@@ -73,26 +73,7 @@ relay::Listener listener_of(const config::Config& config, const config::Listener
   out.profile.refuse_initial_join = l.mptcp.refuse_initial_join;
   out.profile.hold = config.timeouts.hold;
   out.announce_addresses = l.mptcp.announce;
-  return out;
-}
-
-relay::Settings relay_of(const config::Config& config) {
-  relay::Settings out;
-  for (const config::Listener& l : config.listeners) out.listeners.push_back(listener_of(config, l));
-  // Only now do the listeners stay where they are.
-  for (relay::Listener& l : out.listeners) l.profile.announce = l.announce_addresses;
-  for (const config::Upstream& u : config.upstreams) {
-    relay::Upstream upstream;
-    upstream.name = u.name;
-    for (const config::Server& s : u.servers) upstream.servers.push_back(s.address);
-    upstream.sources = u.source;
-    upstream.connect_timeout = u.connect_timeout;
-    upstream.congestion = congestion_of(u.congestion);
-    out.upstreams.push_back(std::move(upstream));
-  }
-  out.idle = config.timeouts.idle;
-  out.half_closed = config.timeouts.half_closed;
-  out.buffer = static_cast<std::uint32_t>(config.limits.buffer_per_connection);
+  out.join_addresses = l.mptcp.join_address;
   return out;
 }
 
@@ -129,10 +110,30 @@ engine::Settings settings_of(const TaskContext& context, const relay::Settings& 
 
 }  // namespace
 
+relay::Settings relay_settings(const config::Config& config) {
+  relay::Settings out;
+  for (const config::Listener& l : config.listeners) out.listeners.push_back(listener_of(config, l));
+  // Only now do the listeners stay where they are.
+  for (relay::Listener& l : out.listeners) l.profile.announce = l.announce_addresses;
+  for (const config::Upstream& u : config.upstreams) {
+    relay::Upstream upstream;
+    upstream.name = u.name;
+    for (const config::Server& s : u.servers) upstream.servers.push_back(s.address);
+    upstream.sources = u.source;
+    upstream.connect_timeout = u.connect_timeout;
+    upstream.congestion = congestion_of(u.congestion);
+    out.upstreams.push_back(std::move(upstream));
+  }
+  out.idle = config.timeouts.idle;
+  out.half_closed = config.timeouts.half_closed;
+  out.buffer = static_cast<std::uint32_t>(config.limits.buffer_per_connection);
+  return out;
+}
+
 Tasks make_engine_tasks(const TaskContext& context) {
   const unsigned workers = context.config.workers.count;
   const auto shared = std::make_shared<Shared>(workers);
-  shared->relay = relay_of(context.config);
+  shared->relay = relay_settings(context.config);
   const auto secret = random_value<SipKey>();
   Tasks out;
   for (unsigned w = 0; w < workers; ++w) {

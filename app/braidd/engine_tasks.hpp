@@ -2,8 +2,12 @@
 #pragma once
 
 #include "appliance.hpp"
+#include "relay/settings.hpp"
 
 namespace braid::daemon {
+
+// What the engines' relay is told by the configuration.
+relay::Settings relay_settings(const config::Config& config);
 
 Tasks make_engine_tasks(const TaskContext& context);
 

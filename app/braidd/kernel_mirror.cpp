@@ -139,7 +139,7 @@ bool KernelMirror::from_kernel() {
       // Worker 0 sends for the kernel: one writer per queue, and the kernel's frames stay in order.
       if (!links_[0]->to_port.push({m, static_cast<std::uint8_t>(i)})) {
         rte_pktmbuf_free(m);
-        ++lost_;
+        bump(links_[0]->refused);
       }
     }
     more = more || n == kRound;

@@ -40,7 +40,6 @@ class KernelMirror {
   Instant serve(Instant now);
 
   [[nodiscard]] const std::vector<mirror::TapDevice>& taps() const { return taps_; }
-  [[nodiscard]] std::uint64_t frames_from_kernel_lost() const { return lost_; }
 
  private:
   static constexpr std::size_t kRound = 64;  // frames per worker, and per TAP device, in one round
@@ -66,7 +65,6 @@ class KernelMirror {
   Publish publish_;
   Instant next_housekeeping_{};
   Instant next_refresh_{};
-  std::uint64_t lost_ = 0;
 };
 
 }  // namespace braid::daemon

@@ -1,5 +1,6 @@
 // braidd: reads the configuration, starts the appliance, serves until it is told to stop.
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -64,6 +65,7 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace braid::daemon;
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of our log that goes away must not take the appliance with it
   const Parsed parsed = parse_options({argv, argv + argc});
   if (!parsed.options) {
     std::fputs(parsed.text.c_str(), parsed.exit == kClean ? stdout : stderr);

@@ -29,6 +29,7 @@ constexpr char kTunNode[] = "/dev/net/tun";
 
 TapDevice::TapDevice(const TapSettings& settings) : name_("braid-" + settings.port) {
   if (name_.size() >= IFNAMSIZ) throw Error("port name " + settings.port + " is too long for a device name");
+  require_free(settings.port);
   try {
     open();
     configure(settings);
@@ -48,13 +49,16 @@ void TapDevice::close() {
   fd_ = -1;
 }
 
+void TapDevice::require_free(const std::string& port) {
+  const std::string name = "braid-" + port;
+  if (if_nametoindex(name.c_str()) == 0) return;
+  throw Error(
+      "device " + name +
+      " exists already: another braidd runs in this network namespace, or remove it with `ip link del " +
+      name + "`");
+}
+
 void TapDevice::open() {
-  if (if_nametoindex(name_.c_str()) != 0) {
-    throw Error("device " + name_ +
-                " exists already: another braidd runs in this network namespace, or remove it "
-                "with `ip link del " +
-                name_ + "`");
-  }
   fd_ = ::open(kTunNode, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd_ < 0) {
     if (errno == ENOENT || errno == ENODEV || errno == ENXIO) {

@@ -31,6 +31,9 @@ class TapDevice {
   TapDevice(TapDevice&& other) noexcept;
   TapDevice& operator=(TapDevice&&) = delete;
 
+  // Throws Error when the device of this port exists already.
+  static void require_free(const std::string& port);
+
   [[nodiscard]] int fd() const { return fd_; }
   [[nodiscard]] int index() const { return index_; }
   [[nodiscard]] const std::string& name() const { return name_; }
