@@ -1,5 +1,6 @@
 // New clients and joins.
 #include <algorithm>
+#include <array>
 
 #include "engine/engine.hpp"
 
@@ -58,11 +59,15 @@ void Engine::drop_new_pair(relay::Pair& pair) {
   pairs_.put(&pair);
 }
 
+// Keys and nonces that clients see. A keyed hash of a counter: what was drawn tells nothing about what will
+// be, as the generator's own output would (RFC 8684 3.1: hard to guess).
+std::uint64_t Engine::draw_secret() { return siphash(draw_key_, std::array<std::uint64_t, 1>{++drawn_}); }
+
 // Draws keys until the token falls into this worker's slice and is free (architecture 4); bounded (rule 10).
 mptcp::Session* Engine::draw_session(const relay::Listener& listener) {
   const unsigned mine = settings_.first_slice + settings_.worker;
   for (unsigned draw = 0; draw < limits::kTokenDraws * settings_.slices; ++draw) {
-    const std::uint64_t key = rng_.next();
+    const std::uint64_t key = draw_secret();
     const mptcp::KeyHash h = mptcp::hash_key(key);
     ctx_.count(Counter::mptcp_key_draws);
     if (h.token % settings_.slices != mine || find_session(h.token) != nullptr) continue;
@@ -142,7 +147,7 @@ void Engine::join_here(Arrival& a, mptcp::Session& session) {
     sf->redirect_entry = a.entry;
     sf->redirect_serial = a.serial;
   }
-  sf->set_join(a.tcp.options.mptcp.join, *id, rng_.next32());
+  sf->set_join(a.tcp.options.mptcp.join, *id, static_cast<std::uint32_t>(draw_secret()));
   sf->accept(ctx_, a.tcp, settings_.relay->buffer);
   rte_pktmbuf_free(a.frame);
 }

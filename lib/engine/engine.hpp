@@ -106,6 +106,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void join(Arrival& a);
   void join_here(Arrival& a, mptcp::Session& session);
   void refuse_join(Arrival& a, stats::Join why, stats::Drop drop, stats::RstReason reason);
+  std::uint64_t draw_secret();
   mptcp::Session* draw_session(const relay::Listener& listener);
   relay::Pair* new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow);
   void drop_new_pair(relay::Pair& pair);
@@ -151,6 +152,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   wire::RouteTable no_routes_;
   tcp::Context ctx_;
   SipKey flow_key_;  // of the flow table, this worker's own
+  SipKey draw_key_;  // of draw_secret()
+  std::uint64_t drawn_ = 0;
 
   Pool<tcp::PlainStream> streams_;
   Pool<mptcp::Subflow> subflows_;

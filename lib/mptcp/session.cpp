@@ -170,6 +170,13 @@ void Session::on_retransmit(Context& ctx) {
       }
       again = true;
     }
+    if (unsent_ != nullptr && phase_ == Phase::running) {
+      if (head == unsent_)  // all is acknowledged and yet nothing may go: ask for the window
+        for (Subflow* sf : subflows_)
+          if (sf != nullptr && sf->usable()) sf->probe(ctx);
+      touch(ctx);
+      again = true;
+    }
   }
   if (again) arm(ctx, ctx.now + retransmit_after());
 }

@@ -147,6 +147,8 @@ class Session final : public tcp::Stream, public Alarm {
   tcp::CongestionKind congestion = tcp::CongestionKind::cubic;  // of its subflows
 
  private:
+  // Segment::path of what no subflow carries any more: its slot may be another's by now.
+  static constexpr std::uint8_t kNoPath = 0xff;
   void settle(Context& ctx);
   void accept_in_order(Context& ctx, Segment& s);
   void drain_early(Context& ctx, Subflow& sf);
@@ -158,8 +160,9 @@ class Session final : public tcp::Stream, public Alarm {
   void help_blocked_head(Context& ctx);
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);
+  bool give_copy(Context& ctx, Subflow& sf, Segment& s);
   bool cut_to(Context& ctx, Segment& s, std::uint16_t room);
-  void reinject_from(std::uint8_t slot);
+  void reinject_from(std::uint8_t slot, bool gone);
   [[nodiscard]] Subflow* best_subflow() const;
   void send_data_fin(Context& ctx);
   void start_announcing(Context& ctx);

@@ -82,6 +82,7 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   if (phase_ != Phase::handshake && (phase_ != Phase::running || !whole))
     return sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
   ctx.stats.fallbacks.add(cause);
+  sf.deliver_kept(ctx);
   phase_ = Phase::fallen_back;
   if (!remote_known_) rcv_nxt_ = rcv_edge_ = DataSeq(1);
   if (peer_fin_known_ && !peer_finished_) peer_fin_known_ = false;

@@ -64,6 +64,9 @@ void Session::subflow_established(Context& ctx, Subflow& sf) {
   if (sf.joined()) {
     ever_joined_ = true;
     life_due_ = {};  // no longer held
+    // A path that has not answered was not set aside as long as there was no other (rule 33).
+    for (Subflow* other : subflows_)
+      if (other != nullptr && other != &sf && other->unanswered()) subflow_silent(ctx, *other);
   }
   touch(ctx);
   wake(ctx);
@@ -85,7 +88,7 @@ void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
       wake(ctx);
       return end_if_unused(ctx);
     case Phase::running:
-      reinject_from(slot);
+      reinject_from(slot, true);
       if (subflow_count() != 0) return touch(ctx);
       // Rule 35: without a subflow the session lives on, and may be joined.
       ctx.count(Counter::mptcp_sessions_held);
@@ -121,7 +124,7 @@ void Session::subflow_silent(Context& ctx, Subflow& sf) {
   if (!other) return;
   sf.stale = true;
   ctx.count(Counter::mptcp_subflows_stale);
-  reinject_from(sf.slot);
+  reinject_from(sf.slot, false);
   touch_all(ctx);
 }
 
@@ -137,9 +140,11 @@ void Session::subflow_heard(Context& ctx, Subflow& sf) {
 }
 
 // What this path carried and the peer has not acknowledged at data level goes to the others.
-void Session::reinject_from(std::uint8_t slot) {
+void Session::reinject_from(std::uint8_t slot, bool gone) {
   for (Segment* s = data_.front(); s != nullptr && s != unsent_; s = s->next) {
-    if (s->path != slot || s->is(Segment::kReinject)) continue;
+    if (s->path != slot) continue;
+    if (gone) s->path = kNoPath;
+    if (s->is(Segment::kReinject)) continue;
     s->set(Segment::kReinject);
     ++reinject_pending_;
   }

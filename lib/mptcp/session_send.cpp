@@ -120,16 +120,36 @@ bool Session::cut_to(Context& ctx, Segment& s, std::uint16_t room) {
 
 // Hands `s` to `sf`: itself when no other subflow still holds it, else a copy of its descriptor.
 bool Session::give(Context& ctx, Subflow& sf, Segment& s) {
-  Segment* carrier = &s;
-  if (s.is(Segment::kInSent)) {
-    carrier = tcp::clone_segment(ctx.buffers, s);
-    if (carrier == nullptr) return false;
-    carrier->set(Segment::kCopy);
-  }
-  s.path = carrier->path = sf.slot;
+  if (s.is(Segment::kInSent)) return give_copy(ctx, sf, s);
+  s.path = sf.slot;
   sf.count_bytes(ctx, s.length);
-  sf.push(ctx, *carrier);
+  sf.push(ctx, s);
   return true;
+}
+
+// In as many pieces as this path needs, which may take smaller segments than the one that failed.
+bool Session::give_copy(Context& ctx, Subflow& sf, Segment& s) {
+  Segment* piece = tcp::clone_segment(ctx.buffers, s);
+  while (piece != nullptr) {
+    Segment* rest = nullptr;
+    if (piece->length > sf.mss()) {
+      rest = tcp::split_segment(ctx.buffers, *piece, sf.mss());
+      if (rest == nullptr) {
+        tcp::free_segment(*piece);
+        return false;
+      }
+    }
+    piece->set(Segment::kCopy);
+    piece->path = sf.slot;
+    sf.count_bytes(ctx, piece->length);
+    sf.push(ctx, *piece);
+    if (rest == nullptr) {
+      s.path = sf.slot;
+      return true;
+    }
+    piece = rest;
+  }
+  return false;
 }
 
 void Session::schedule(Context& ctx) {
@@ -140,6 +160,9 @@ void Session::schedule(Context& ctx) {
   if (room && unsent_ != nullptr) room = schedule_new(ctx);
   if (unsent_ != nullptr && room && phase_ == Phase::running) help_blocked_head(ctx);
   if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
+  // Whatever holds it back, a lost window update among it, must not hold it for ever (RFC 9293 3.8.6.1).
+  if (unsent_ != nullptr && phase_ == Phase::running && !retry_due_.set())
+    arm(ctx, ctx.now + retransmit_after());
   scheduling_ = false;
 }
 
@@ -153,6 +176,12 @@ bool Session::schedule_reinjections(Context& ctx) {
     const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, s->length);
     if (!choice) return false;
     Subflow& sf = *subflows_[paths[*choice].slot];
+    if (s->length > sf.mss() && !s->is(Segment::kInSent)) {
+      if (!cut_to(ctx, *s, sf.mss())) return false;
+      s->next->set(Segment::kReinject);
+      s->next->path = s->path;
+      ++reinject_pending_;
+    }
     if (!give(ctx, sf, *s)) return false;
     s->clear(Segment::kReinject);
     --reinject_pending_;
@@ -199,7 +228,8 @@ bool Session::schedule_new(Context& ctx) {
 void Session::help_blocked_head(Context& ctx) {
   Segment* head = data_.front();
   if (head == nullptr || head == unsent_ || snd_edge_ - unsent_->dsn >= unsent_->length) return;
-  if (!head->is(Segment::kInSent) || head->is(Segment::kReinject) || subflows_[head->path] == nullptr) return;
+  if (!head->is(Segment::kInSent) || head->is(Segment::kReinject) || head->path == kNoPath) return;
+  if (subflows_[head->path] == nullptr) return;
   std::array<PathView, limits::kMaxSubflows> paths;
   const unsigned n = views(paths, head);
   const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, head->length);

@@ -39,6 +39,8 @@ class Subflow final : public tcp::Connection {
   void reset_with_fastclose(Context& ctx);
   // From now on the subflow is a plain connection (fallback).
   void become_plain();
+  // Hands up, unverified, what was kept for its mapping's checksum: it comes before all that follows.
+  void deliver_kept(Context& ctx);
   void send_mp_fail(Context& ctx);
   // Counts payload by the kind of path it takes.
   void count_bytes(Context& ctx, std::uint32_t n) const;
@@ -79,7 +81,11 @@ class Subflow final : public tcp::Connection {
   [[nodiscard]] bool shared_window() const override {
     return session_ != nullptr && !session_->fallen_back();
   }
-  [[nodiscard]] std::uint16_t option_overhead() const override { return plain_ ? 0 : 20; }
+  // DSS with short numbers; who opened the session also sends MP_CAPABLE with data, which is longer (3.1).
+  [[nodiscard]] std::uint16_t option_overhead() const override {
+    if (plain_) return 0;
+    return origin_ == Origin::capable_active ? 24 : 20;
+  }
 
   bool third_ack_capable(Context& ctx, const wire::TcpFrame& f);
   bool third_ack_join(Context& ctx, const wire::TcpFrame& f);

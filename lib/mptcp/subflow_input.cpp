@@ -171,8 +171,15 @@ void Subflow::payload_with_checksum(Context& ctx, Segment& s) {
   if (f->kept.empty()) f->kept_bytes = f->kept_sum = 0;
   f->kept_sum = wire::sum_add(f->kept_sum, (f->kept_bytes & 1U) != 0 ? wire::sum_swap(s.sum) : s.sum);
   f->kept_bytes += s.length;
-  f->kept.push_back(s);
+  f->kept.take(s, mss());  // a mapping in crumbs must not take a buffer for each
   if (f->kept_bytes >= map_.length) finish_checked_mapping(ctx, *f);
+}
+
+void Subflow::deliver_kept(Context& ctx) {
+  if (flight().kept.empty()) return;
+  SegmentQueue kept;
+  kept.append(busy(ctx)->kept);
+  while (Segment* s = kept.pop_front()) session_->receive(ctx, *this, *s);
 }
 
 void Subflow::finish_checked_mapping(Context& ctx, tcp::Flight& f) {

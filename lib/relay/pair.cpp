@@ -92,6 +92,7 @@ void Pair::count_buffered(Context& ctx, std::int64_t bytes) {
 bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   if (const std::uint32_t freed = to.take_freed(); freed != 0) {
     from.consume(ctx, freed);
+    active_ = ctx.now;  // slow as it may be, it moves
     count_buffered(ctx, -std::int64_t{freed});
   }
   tcp::SegmentQueue& queue = from.inbox();

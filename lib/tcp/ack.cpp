@@ -13,6 +13,7 @@ struct Connection::Ack {
   std::uint32_t newly_acked = 0;  // by the cumulative number alone
   std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
   bool sacked = false;
+  bool duplicate = false;  // one more duplicate ACK of a peer without SACK
 };
 
 bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
@@ -38,6 +39,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   } else if (!sack_on_ && f.ack == snd_una_ && f.payload_length == 0 && flight_->head != flight_->unsent &&
              window_before == snd_wnd_ && flight_->duplicate_acks < 255) {
     ++flight_->duplicate_acks;
+    a.duplicate = true;
   }
   if (a.rtt_us != 0) {
     rtt_.sample(a.rtt_us);
@@ -126,7 +128,6 @@ void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
 void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
   a.newly_acked = static_cast<std::uint32_t>(ack - snd_una_);
   snd_una_ = ack;
-  flight_->high_sacked = later(flight_->high_sacked, ack);
   while (flight_->head != flight_->unsent && at_or_before(flight_->head->end(), ack)) {
     Segment& s = *flight_->head;
     __builtin_prefetch(s.sent_next);  // a window of segments is more than the nearest cache holds
@@ -141,6 +142,7 @@ void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
     on_unqueued(ctx, s);
     if (state_ == State::closed) return;
   }
+  flight_->high_sacked = later(flight_->high_sacked, ack);  // what came in order shows no reordering
 }
 
 void Connection::mark_lost(Segment& s) {
@@ -153,10 +155,10 @@ void Connection::detect_losses(Context& ctx, Ack& a) {
   bool lost = false;
   if (sack_on_) {
     if (flight_->sacked_bytes != 0 || flight_->recovery != Recovery::open) lost = rack_losses(ctx);
-  } else if (flight_->duplicate_acks == 3 || (flight_->recovery == Recovery::fast && a.newly_acked != 0)) {
-    // RFC 6582: three duplicates, or a partial acknowledgement, condemn the first segment.
-    if (!flight_->head->is(Segment::kLost) &&
-        (flight_->duplicate_acks == 3 || flight_->recovery == Recovery::fast)) {
+  } else if ((a.duplicate && flight_->duplicate_acks == 3 && flight_->recovery == Recovery::open) ||
+             (a.newly_acked != 0 && flight_->recovery == Recovery::fast)) {
+    // RFC 6582: the third duplicate, or a partial acknowledgement, condemns the first segment.
+    if (!flight_->head->is(Segment::kLost)) {
       mark_lost(*flight_->head);
       retransmit_first_ = true;
       lost = true;
@@ -167,6 +169,7 @@ void Connection::detect_losses(Context& ctx, Ack& a) {
 
 // RFC 8985 6.2 step 5: lost is what was sent before the newest delivery, by more than the reordering window.
 bool Connection::rack_losses(Context& ctx) {
+  if (flight_->rack_rtt_us == 0) return false;  // nothing was delivered that could condemn another
   std::uint32_t reorder_us = std::min(rtt_.min() / 4, rtt_.srtt());
   if (!reordering_ && (flight_->recovery != Recovery::open || flight_->sacked_bytes >= 3U * mss_))
     reorder_us = 0;

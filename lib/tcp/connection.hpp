@@ -101,6 +101,8 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] std::uint32_t send_room() const;
   [[nodiscard]] bool has_unsent() const { return flight_->unsent != nullptr; }
   [[nodiscard]] unsigned backoffs() const { return backoffs_; }
+  // A probe or a retransmission is out and nothing was heard since.
+  [[nodiscard]] bool unanswered() const { return backoffs_ != 0 || flight_->probing; }
   [[nodiscard]] SubSeq initial_receive() const { return irs_; }
   [[nodiscard]] SubSeq initial_send() const { return iss_; }
   [[nodiscard]] SubSeq receive_next() const { return rcv_nxt_; }
@@ -225,6 +227,7 @@ class Connection : public Alarm, public TouchHook {
   bool retransmit_lost(Context& ctx, unsigned& left);
   bool send_new(Context& ctx, unsigned& left);
   void send_first(Context& ctx);
+  [[nodiscard]] bool holds_early() const { return sack_on_ && !flight_->early.empty(); }
   [[nodiscard]] std::uint32_t most_segments() const {
     return limits::kSegmentsOnTheWay + 2 * (cc_.cwnd / mss_);
   }

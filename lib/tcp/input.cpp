@@ -161,7 +161,14 @@ void Connection::take_peer_options(Context& ctx, const TcpFrame& syn) {
 
 void Connection::receive_syn_sent(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   const bool good_ack = f.has(wire::kAck) && f.ack == snd_nxt_ && snd_nxt_ != iss_;
-  if (f.has(wire::kAck) && !good_ack) return ctx.drop(m, Drop::bad_ack);
+  if (f.has(wire::kAck) &&
+      !good_ack) {  // an older connection's end: a reset makes it forget (RFC 9293 3.10.7.3)
+    if (!f.has(wire::kRst)) {
+      wire::OptionBuffer none;
+      transmit_bare(ctx, f.ack, wire::kRst, none);
+    }
+    return ctx.drop(m, Drop::bad_ack);
+  }
   if (f.has(wire::kRst)) {
     if (!good_ack) return ctx.drop(m, Drop::bad_reset);
     ctx.count(Counter::tcp_resets_received);

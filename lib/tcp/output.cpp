@@ -23,6 +23,7 @@ void Connection::output(Context& ctx) {
   before_output(ctx);
   if (state_ == State::closed) return;
   unsigned left = limits::kMaxSegmentsPerTurn;
+  const bool report = ack_now_ && holds_early();  // what data segments cannot say: where the holes are
   if (probe_due_) send_probe(ctx);
   bool sent = retransmit_lost(ctx, left);
   sent = send_new(ctx, left) || sent;
@@ -31,9 +32,9 @@ void Connection::output(Context& ctx) {
     if (state_ == State::closed) return;
     sent = true;
   }
-  if (!sent || bare_due_) {
+  if (!sent || bare_due_ || report) {
     const std::uint32_t two = 2U * std::max<std::uint32_t>(peer_segment_, 1);
-    if (ack_now_ || bare_due_ || unacked_in() >= two || window_update_due(ctx)) {
+    if (ack_now_ || bare_due_ || report || unacked_in() >= two || window_update_due(ctx)) {
       send_ack(ctx);
     } else if (unacked_in() != 0 && !ack_due_.set()) {
       ack_due_ = {ctx.now + kDelayedAck, ctx.now};
@@ -150,7 +151,8 @@ bool Connection::window_update_due(const Context& ctx) const {
 void Connection::write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
   if (ts_on_ && !omit_timestamps(s)) o.timestamps(millis(ctx.now) + ts_offset_, ts_recent_);
   write_options(ctx, o, s);
-  if (sack_on_ && !flight_->early.empty() && o.room() >= 10) {
+  // Only without payload: a full segment with blocks would be larger than the path takes (RFC 6691).
+  if (s == nullptr && holds_early() && o.room() >= 10) {
     std::array<wire::SackBlock, 4> blocks;
     const unsigned n = flight_->early.runs(blocks.data(), blocks.size());
     o.sack({blocks.data(), n});

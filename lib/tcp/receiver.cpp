@@ -22,6 +22,7 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   if (!shared_window() && after(s.end(), rcv_edge_))
     trim_back(s, static_cast<std::uint16_t>(std::max<std::int32_t>(rcv_edge_ - s.seq, 0)));
   touch(ctx);
+  if (s.length == 0) return free_segment(s);  // old data before a new FIN, or all beyond the window
   if (s.seq == rcv_nxt_) {
     deliver(ctx, s);
     if (flight_->early.empty()) return;

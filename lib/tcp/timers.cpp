@@ -75,6 +75,7 @@ void Connection::on_send_timer(Context& ctx) {
       if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
       return;
     case SendTimer::persist:
+      if (flight_->head != flight_->unsent) return retransmit_timeout(ctx);  // the window's worth was sent
       if (millis(ctx.now) - last_heard_ms_ > ctx.timeouts.user.count() / 1'000'000)
         return reset(ctx, Failure::timed_out);
       probe_due_ = true;
@@ -103,6 +104,11 @@ void Connection::retransmit_timeout(Context& ctx) {
   flight_->recovery = Recovery::timeout;
   flight_->recovery_point = snd_nxt_;
   flight_->probing = false;
+  // A SACKed segment at the head means that the receiver has thrown away what it reported (RFC 2018 8).
+  const bool reneged = flight_->head != flight_->unsent && flight_->head->is(Segment::kSacked);
+  if (reneged) flight_->sacked_bytes = 0;
+  for (Segment* s = flight_->head; s != flight_->unsent && reneged; s = s->sent_next)
+    s->clear(Segment::kSacked);
   for (Segment* s = flight_->head; s != flight_->unsent; s = s->sent_next)
     if (!s->is(Segment::kSacked) && !s->is(Segment::kLost)) mark_lost(*s);
   if (flight_->head == flight_->unsent && fin_sent_ && !fin_acked_) fin_due_ = true;

@@ -35,7 +35,10 @@ Host::~Host() {
 
 void Host::attach(unsigned port, Link& link, const Ip& address, std::uint16_t mtu) {
   if (ports_.size() <= port) ports_.resize(port + 1);
-  ports_[port] = {&link, address};
+  // The host has one route for all its ports: what a port's own MTU allows must be said for each connection.
+  const std::size_t headers =
+      (address.is_v4() ? wire::kIpv4Header : wire::kIpv6Header) + wire::kTcpHeader + 12;
+  ports_[port] = {&link, address, static_cast<std::uint16_t>(mtu - headers)};
   const auto id = static_cast<std::uint8_t>(port);
   const Mac mac{{2, 0, 0, 0, 1, id}};
   const Mac gateway{{2, 0, 0, 0, 0, id}};
@@ -73,7 +76,7 @@ App& Host::connect(const Endpoint& to, const Plan& plan, unsigned port) {
   auto& stream = *s;
   flows_.emplace(flow, std::move(s));
   context().timeouts = timeouts;
-  stream.connect(ctx_, 0, budget);
+  stream.connect(ctx_, ports_[port].max_segment, budget);
   return run(stream, plan);
 }
 
@@ -89,7 +92,7 @@ App& Host::connect_mptcp(const Endpoint& to, const Plan& plan, unsigned port) {
   flows_.emplace(flow, std::move(s));
   session.attach(subflow);
   context().timeouts = timeouts;
-  subflow.connect(ctx_, 0, budget);
+  subflow.connect(ctx_, ports_[port].max_segment, budget);
   return run(session, plan);
 }
 
@@ -106,7 +109,7 @@ mptcp::Subflow* Host::join(App& app, unsigned port, const Endpoint& to, bool bac
   flows_.emplace(flow, std::move(s));
   subflow.set_active_join(static_cast<std::uint8_t>(port + 1), backup, rng_.next32());
   context().timeouts = timeouts;
-  subflow.connect(ctx_, 0, budget);
+  subflow.connect(ctx_, ports_[port].max_segment, budget);
   return &subflow;
 }
 

@@ -65,6 +65,7 @@ class Host final : public Device, public Actor, private tcp::FrameSink, private 
   struct Port {
     Link* link = nullptr;
     Ip address;
+    std::uint16_t max_segment = 0;  // as of Connection::connect
   };
   struct Listening {
     Plan plan;

@@ -48,7 +48,7 @@ Lab::Lab(const LabSpec& s) : spec(s), world(s.seed), buffers_before_((pool(), bu
   for (unsigned i = 0; i < spec.access.size(); ++i) {
     Link& link = world.link(spec.access[i], device(client_script, client), i, *gateway, i);
     gateway->attach(i, link);
-    if (client) client->attach(i, link, client_address(spec.v6, i));
+    if (client) client->attach(i, link, client_address(spec.v6, i), spec.access[i].mtu);
     if (client_script) client_script->attach(i, link);
   }
   if (spec.scripted_servers) server_script = std::make_unique<Script>(world);

@@ -36,7 +36,7 @@ Rng Link::fate_of(const Packet& packet, bool forward) {
 void Link::send(const Device& from, unsigned port, Packet packet) {
   const bool forward = a_.device == &from && a_.port == port;
   if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
-  if (cut_ || (forward ? cut_forward_ : cut_backward_)) {
+  if (packet.size() > spec_.mtu + wire::kEthernetHeader || cut_ || (forward ? cut_forward_ : cut_backward_)) {
     ++lost_;
     return;
   }

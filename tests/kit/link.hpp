@@ -19,6 +19,7 @@ struct LinkSpec {
   double rate = 0;               // bit/s in each direction; 0: unlimited
   Duration delay{0};             // one way
   std::size_t queue = 1U << 30;  // bytes that may wait in each direction
+  std::uint16_t mtu = 1500;      // larger IP packets vanish; the client's end says so in its MSS
   double loss = 0;               // probabilities, 0..1
   double duplicate = 0;
   double corrupt = 0;  // one byte changed, checksum left as it was

@@ -89,6 +89,69 @@ TEST_F(Faults, OneDirectionDies) {
   }
 }
 
+TEST_F(Faults, PathWithASmallerMtuTakesOver) {
+  LabSpec spec{.access = {{.name = "a", .rate = 8e6, .delay = 10ms, .queue = 60'000},
+                          {.name = "b", .rate = 4e6, .delay = 30ms, .queue = 60'000, .mtu = 1300}}};
+  Lab& l = make(spec);
+  l.server_host().listen(kServerPort, {.send = kDown, .send_key = 2, .expect_key = 1});
+  App& app = l.fetch({.send = 1000, .expect_key = 2});
+  l.world.at(800ms, [&l] { l.access(0).cut(); });
+  expect_whole(app);
+  EXPECT_LT(app.longest_gap(), 1500ms);
+}
+
+TEST_F(Faults, LostWindowUpdateIsAskedFor) {
+  Lab& l = make();
+  l.client->budget = 20'000;
+  l.server_host().listen(kServerPort, {.send = 200'000, .send_key = 2});
+  App& app = l.fetch({.send = 10, .expect_key = 2, .stop_reading_at = 1000}, false);
+  l.world.run_for(5s);
+  EXPECT_LT(app.received(), 20'000U);
+  l.access(0).cut_forward(true);  // the client reads on, and what it says about it is lost
+  app.resume_reading();
+  app.touch(l.client->context());
+  l.world.run_for(100ms);
+  l.access(0).cut_forward(false);
+  expect_whole(app, 200'000);
+}
+
+TEST_F(Faults, JoinRescuesASessionWhoseOnlyPathDied) {
+  Lab& l = make(
+      {.access = {{.name = "a", .rate = 8e6, .delay = 10ms}, {.name = "b", .rate = 8e6, .delay = 10ms}}});
+  l.server_host().listen(kServerPort, {.send = kDown, .send_key = 2});
+  App& app = l.fetch({.send = 10, .expect_key = 2}, false);
+  l.world.at(500ms, [&l] { l.access(0).cut(); });
+  l.world.run_for(20s);  // the dead path's next time-out is far away by now
+  const auto before = app.received();
+  ASSERT_NE(l.client->join(app, 1, l.listener()), nullptr);
+  l.world.run_for(1s);
+  EXPECT_GT(app.received(), before + 100'000) << "waits for the time-out of the path that died";
+  expect_whole(app);
+}
+
+TEST_F(Faults, SlotOfADeadPathDoesNotBlockItsHeir) {
+  Lab& l = make({.access = {{.name = "a", .rate = 8e6, .delay = 10ms, .queue = 60'000},
+                            {.name = "b", .rate = 8e6, .delay = 12ms, .queue = 60'000},
+                            {.name = "c", .rate = 8e6, .delay = 14ms, .queue = 60'000}}});
+  l.server_host().listen(kServerPort, {.send = kDown, .send_key = 2});
+  App& app = l.fetch({.send = 10, .expect_key = 2}, false);
+  l.world.run_for(300ms);
+  ASSERT_NE(l.client->join(app, 1, l.listener()), nullptr);
+  l.world.run_for(500ms);
+  l.access(0).cut();
+  l.world.run_for(200ms);  // what a carried has been copied to b
+  l.access(1).cut_forward(true);
+  l.world.run_for(30ms);
+  l.access(1).cut_forward(false);
+  Host::session_of(app).subflow(1)->reset(l.client->context());
+  l.world.run_for(20ms);
+  const auto before = app.received();
+  ASSERT_NE(l.client->join(app, 2, l.listener()), nullptr);
+  l.world.run_for(2s);
+  EXPECT_GT(app.received(), before + 500'000);
+  expect_whole(app);
+}
+
 TEST_F(Faults, SecondPathDeadFromTheStart) {
   App& app = download();
   lab().access(1).cut();

@@ -239,6 +239,32 @@ TEST_F(MptcpRules, R25_R26_BadChecksumBesideOthersIsResetWithMpFail) {
   EXPECT_EQ(at_server().received(), 3U);
 }
 
+// What was kept for its checksum comes before what follows the fallback, and costs no buffer for each crumb.
+TEST_F(MptcpRules, R25_KeptBytesKeepTheirPlaceInAFallback) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.say({.data = "one ", .options = m.map(0, 1, 13)});
+  c.say({.data = "two "});
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 0U);
+  c.say({.data = "three", .options = [](wire::OptionBuffer& o) { o.mp_fail(0); }});
+  l.world.run_for(10ms);
+  EXPECT_EQ(at_server().received(), 13U);
+  EXPECT_EQ(l.gateway->engine().use().sessions, 1U);
+}
+
+TEST_F(MptcpRules, R25_MappingInCrumbsDoesNotTakeABufferForEach) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  const auto before = buffers_in_use();
+  c.say({.data = "x", .options = m.map(0, 1, 60'000)});
+  for (int i = 0; i < 3000; ++i) c.say({.data = "x"});
+  l.world.run_for(10ms);
+  EXPECT_LT(buffers_in_use() - before, 100U);
+}
+
 TEST_F(MptcpRules, R26_InfiniteMappingFallsBack) {
   Lab& l = scripted();
   MpClient m(l);

@@ -214,6 +214,17 @@ TEST_F(Pair, DeadServerIsFoundByTheUserTimeout) {
   EXPECT_EQ(c.failure(), tcp::Failure::reset);
 }
 
+TEST_F(Pair, SlowClientIsNotHalfClosedAwayWhileItReads) {
+  LabSpec spec{.access = {{.name = "a", .rate = 500e3, .delay = 5ms, .queue = 30'000}}};
+  spec.tune = [](relay::Settings& r, engine::Settings&) { r.half_closed = 2s; };
+  Lab& l = make(spec);
+  l.server_host().listen(kServerPort, {.send = 600'000, .send_key = 2});
+  App& c = open(l, true, {.send = 10, .finish_after_peer = true});
+  ASSERT_TRUE(l.run([&] { return c.released(); }));
+  EXPECT_TRUE(c.ended_cleanly());
+  EXPECT_EQ(c.received(), 600'000U);
+}
+
 TEST_F(Pair, BufferedBytesAreThoseTheOtherSideHasNotTaken) {
   Lab& l = make();
   l.server_host().listen(kServerPort, {.stop_reading_at = 0});

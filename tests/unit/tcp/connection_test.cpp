@@ -221,6 +221,25 @@ TEST_F(Connection, KeepaliveProbesAndGivesUp) {
   EXPECT_EQ(program().failure(), tcp::Failure::timed_out);
 }
 
+TEST_F(Connection, OldConnectionsAnswerToOurSynIsReset) {  // RFC 9293 3.10.7.3
+  const Endpoint there{peer_, 9000};
+  host_->connect(there, {});
+  Remote* r = script_->incoming(there);
+  ASSERT_NE(r, nullptr);
+  ASSERT_TRUE(r->next().has_value());
+  r->say({.ack = 777});
+  EXPECT_EQ(r->expect({.flags = R}).frame.seq.raw, r->initial_of_peer() + 777);
+}
+
+TEST_F(Connection, OldDataWithANewFinIsJustAFin) {
+  Remote& c = served({.expect_key = 1});
+  c.say({.data = "abc"});
+  c.say({.flags = F | A, .seq = 1, .data = "abc"});
+  world_->run_for(1ms);
+  EXPECT_EQ(program().received(), 3U);
+  EXPECT_TRUE(program().saw_fin());
+}
+
 TEST_F(Connection, ActiveOpenIsRefusedOrTimesOut) {
   const Endpoint there{peer_, 9000};
   App& refused = host_->connect(there, {});

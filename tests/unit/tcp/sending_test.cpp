@@ -89,6 +89,41 @@ TEST_F(Sending, MeasurementBySackEndsTheBackoff) {  // RFC 6298 5 (7)
   EXPECT_TRUE(again) << "still waits the time-out that was doubled four times";
 }
 
+TEST_F(Sending, ReceiverThatReneges) {  // RFC 2018 8
+  Remote& c = first_flight();
+  c.say({.ack = 1, .options = sacked(c, 1461, 1 + 4 * 1460)});
+  world_->run_for(1ms);
+  c.skip();
+  c.say({.ack = 1461});  // up to a segment that was reported, and no report of it any more
+  bool again = false;
+  const Instant end = world_->now() + 5s;
+  while (!again && world_->now() < end)
+    if (const auto h = c.next(1s)) again = h->seq == 1461;
+  EXPECT_TRUE(again);
+}
+
+TEST_F(Sending, InOrderAcksAreNoReordering) {  // RFC 8985 6.2 step 4: else every recovery waits
+  Remote& c = first_flight();
+  world_->run_for(20ms);
+  c.say({.ack = 1 + 3 * 1460});
+  world_->run_for(0ms);
+  c.skip();
+  c.say({.ack = 1 + 3 * 1460, .options = sacked(c, 1 + 4 * 1460, 1 + 8 * 1460)});
+  c.expect({.flags = A, .seq = 1 + 3 * 1460}, 0ms, 1ms);
+}
+
+TEST_F(Sending, ThirdDuplicateCountsOnce) {  // RFC 6582 3.2
+  Remote& c = first_flight(false);
+  world_->run_for(5ms);
+  for (int i = 0; i < 3; ++i) c.say({.ack = 1});
+  c.expect({.flags = A, .seq = 1, .length = 1460});
+  c.skip();
+  for (int i = 0; i < 5; ++i) c.say({.ack = 1, .data = "up"});
+  unsigned again = 0;
+  while (const auto h = c.next(1ms)) again += h->seq == 1 && !h->data.empty() ? 1 : 0;
+  EXPECT_EQ(again, 0U);
+}
+
 TEST_F(Sending, NothingIsTimedOnceTheFinIsAcknowledged) {
   Remote& c = served({.send = 1000});
   c.expect({.flags = A, .seq = 1, .length = 1000});
@@ -150,12 +185,10 @@ TEST_F(Sending, LostSegmentBehindALostFinIsRetransmitted) {
   c.expect({.flags = A, .seq = 1, .length = 1460});
   c.expect({.flags = F | A, .seq = 1461});
   unsigned data = 0;
-  unsigned fins = 0;
   for (int i = 0; i < 8; ++i) {
     const auto h = c.next(20s);
     ASSERT_TRUE(h.has_value());
     data += h->data.empty() ? 0 : 1;
-    fins += h->has(F) ? 1 : 0;
   }
   EXPECT_GE(data, 4U) << "the FIN's unit held the data back";
   c.say({.ack = 1461});
