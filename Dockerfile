@@ -12,7 +12,7 @@
 FROM debian:bookworm-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
       cmake g++ mold ninja-build pkg-config \
-      libcivetweb-dev libcli11-dev libdpdk-dev libfmt-dev libgtest-dev libjemalloc-dev libmnl-dev libspdlog-dev \
+      libbenchmark-dev libboost-dev libcivetweb-dev libcli11-dev libdpdk-dev libfmt-dev libgtest-dev libjemalloc-dev libmnl-dev libspdlog-dev \
       libssl-dev libsystemd-dev libyaml-cpp-dev libgmock-dev nlohmann-json3-dev prometheus-cpp-dev libtbb-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

@@ -5,7 +5,7 @@ PACKAGES_BUILD=(
   g++ cmake ninja-build pkg-config ccache
   libdpdk-dev libssl-dev libyaml-cpp-dev libmnl-dev libtbb-dev libjemalloc-dev prometheus-cpp-dev
   libcivetweb-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
-  libsystemd-dev libboost-dev libgtest-dev libgmock-dev
+  libsystemd-dev libboost-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
 PACKAGES_CHECK=(clang-format clang-tidy shellcheck git tshark)
 PACKAGES_LAB=(
