@@ -3,6 +3,8 @@
 
 BRAID_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export BRAID_ROOT
+# Where sysctl, tc, nft and ethtool live; `su` without a dash leaves it out.
+PATH=$PATH:/usr/sbin:/sbin
 
 # Progress goes to stderr, so that stdout stays for results.
 say() { printf '%s\n' "$*" >&2; }

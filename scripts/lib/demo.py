@@ -125,7 +125,8 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--gateway", default="braid")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     say(PICTURE)
     say("Setting up network namespaces; nothing outside of them is touched.")
     try:

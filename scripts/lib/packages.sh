@@ -25,28 +25,28 @@ missing_packages() {
 }
 
 # install_packages NAME…: installs what is missing; says so only then. A daemon that comes with a package
-# (nginx, haproxy) is not started: its service is held back by a policy for the time of the installation.
-install_packages() {
+# (nginx, haproxy) is not started: its service is held back by a policy for the time of the installation. A
+# subshell, so that its trap ends with it.
+install_packages() (
   local missing
   command -v dpkg-query >/dev/null || die "this is not a Debian system; install by hand: $*"
   mapfile -t missing < <(missing_packages "$@")
   [[ ${#missing[@]} -eq 0 ]] && return
   say "installing Debian packages: ${missing[*]}"
-  local policy=/usr/sbin/policy-rc.d ours=no status=0
+  local policy=/usr/sbin/policy-rc.d mark='held back by braid' status=0 log
+  log=$(mktemp)
+  # Also when interrupted: a policy that stayed would keep this machine from ever starting a service. One that an
+  # earlier run could not remove is known by its mark.
+  trap 'if grep -qs "$mark" "$policy"; then as_root rm -f "$policy"; fi; rm -f "$log"' EXIT
   if [[ ! -e $policy ]]; then
     # shellcheck disable=SC2016
-    as_root sh -c 'printf "#!/bin/sh\nexit 101\n" > "$1" && chmod 755 "$1"' sh "$policy"
-    ours=yes
+    as_root sh -c 'printf "#!/bin/sh\n# %s\nexit 101\n" "$2" > "$1" && chmod 755 "$1"' sh "$policy" "$mark"
   fi
-  local log
-  log=$(mktemp)
   {
     as_root apt-get -qq update &&
       as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
         -o Dpkg::Use-Pty=0 "${missing[@]}"
   } >"$log" 2>&1 || status=$?
-  [[ $ours == yes ]] && as_root rm -f "$policy"
   [[ $status -eq 0 ]] || tail -n 20 "$log" >&2
-  rm -f "$log"
   [[ $status -eq 0 ]] || die "apt-get could not install: ${missing[*]}"
-}
+)

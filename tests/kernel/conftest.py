@@ -36,7 +36,8 @@ def make_lab(profile, setup):
 @pytest.fixture(scope="session", autouse=True)
 def sweep():
     """Whatever happens, nothing of this run's name stays behind."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     yield
     Lab(NAME).command("down")
 

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -70,11 +71,24 @@ class Lab:
         self._environment = os.environ | {"BRAID_LAB": name}
 
     def __enter__(self):
-        self.command("up", *self._flags(self.options))
+        try:
+            self.command("up", *self._flags(self.options))
+        except BaseException:  # Ctrl-C included
+            self._down()
+            raise
         return self
 
     def __exit__(self, *_):
-        self.command("down")
+        self._down()
+
+    def _down(self):
+        """Takes everything down; an impatient second Ctrl-C must not leave half of it."""
+        before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        try:
+            self.command("down", check=False)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @staticmethod
     def _flags(options):
@@ -82,8 +96,9 @@ class Lab:
 
     def command(self, *words, check=True):
         """scripts/lab WORDS…; returns what it printed."""
+        # A session of its own: a terminal's Ctrl-C reaches us, and we end the lab in order.
         done = subprocess.run([ROOT / "scripts/lab", *words], env=self._environment, text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         if check and done.returncode:
             raise LabError(f"lab {' '.join(words)} failed ({done.returncode}): {done.stderr}")
         return done.stdout
