@@ -127,7 +127,7 @@ class SegmentQueue {
   }
   // At the end, behind or, if small, inside the last one, which may hold up to `most` bytes.
   void take(Segment& s, std::uint32_t most) {
-    if (s.length > limits::kSmallSegment || tail_ == nullptr || !append_small(*tail_, s, most)) push_back(s);
+    if (s.length > limits::kSmallSegment || head_ == nullptr || !append_small(*tail_, s, most)) push_back(s);
   }
   Segment* pop_front() {
     Segment* s = head_;
