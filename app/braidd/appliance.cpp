@@ -10,15 +10,13 @@
 #include <stdexcept>
 
 #include "dpdk/netdev.hpp"
+#include "fit.hpp"
 #include "tcp/segment.hpp"
 
 namespace braid::daemon {
 
 namespace {
 
-constexpr std::uint32_t kMirrorBuffers =
-    4096 - 1;  // two full rings of frames from the kernel, and those on their way
-constexpr std::uint32_t kSpareBuffers = 1024;  // per worker, beyond what the ports' queues hold
 constexpr Duration kWatchdog = std::chrono::seconds(2);
 
 dpdk::Hugepages hugepages_of(config::Hugepages v) {
@@ -48,8 +46,8 @@ dpdk::IdlePolicy idle_of(const config::Workers& w) {
 std::vector<std::string> eal_arguments(const Plan& plan) {
   const config::Config& config = plan.config;
   dpdk::EalSettings s;
-  s.main_core = config.dpdk.main_core;
-  s.worker_cores = plan.cores;
+  s.main_core = plan.cores.main;
+  s.worker_cores = plan.cores.workers;
   s.memory = config.dpdk.memory;
   s.hugepages = hugepages_of(config.dpdk.hugepages);
   s.file_prefix = config.dpdk.file_prefix;
@@ -71,7 +69,7 @@ std::string join(const std::vector<std::string>& parts) {
 }  // namespace
 
 Appliance::Appliance(const Plan& plan, control::Log& log, const MakeTasks& make_tasks)
-    : config_(plan.config), log_(log), cores_(plan.cores), eal_(plan.program, eal_arguments(plan)) {
+    : config_(plan.config), log_(log), cores_(plan.cores.workers), eal_(plan.program, eal_arguments(plan)) {
   log_.info("eal", {{"arguments", eal_.command_line()}, {"dpdk", rte_version()}});
   make_pools(plan.profiles);
   make_ports(plan.profiles);
@@ -86,34 +84,14 @@ Appliance::~Appliance() {
 }
 
 void Appliance::make_pools(const std::vector<dpdk::Profile>& profiles) {
-  std::uint16_t room = 0;
-  std::uint32_t queued = 0;
-  for (std::size_t i = 0; i < config_.ports.size(); ++i) {
-    room = std::max(room, dpdk::data_room(static_cast<std::uint16_t>(config_.ports[i].mtu), profiles[i]));
-    queued += static_cast<std::uint32_t>(profiles[i].receive_descriptors) + profiles[i].transmit_descriptors;
-  }
-  const unsigned workers = config_.workers.count;
-  const std::uint32_t each = config_.limits.packet_buffers / workers;
-  if (each < queued + kSpareBuffers) {
-    throw std::runtime_error(
-        config_.file + ": limits.packet_buffers: " + std::to_string(config_.limits.packet_buffers) +
-        " is too few for " + std::to_string(workers) + " workers and these ports' queues; at least " +
-        std::to_string((queued + kSpareBuffers) * workers));
-  }
-  const std::uint64_t needed =
-      dpdk::MbufPool::footprint(each * workers + kMirrorBuffers, tcp::kSegmentPrivSize, room);
-  if (needed > config_.dpdk.memory) {
-    throw std::runtime_error(config_.file + ": dpdk.memory: " + std::to_string(config_.dpdk.memory >> 20) +
-                             " MiB are too few for limits.packet_buffers, which take " +
-                             std::to_string(needed >> 20) + " MiB");
-  }
+  const BufferPlan plan = plan_buffers(config_, profiles);
   const bool dma =
       std::any_of(config_.ports.begin(), config_.ports.end(), [](const auto& p) { return p.is_pci(); });
   const auto use = dma ? dpdk::MbufPool::Use::dma : dpdk::MbufPool::Use::software;
-  for (unsigned w = 0; w < workers; ++w) {
-    pools_.emplace_back("worker" + std::to_string(w), each, tcp::kSegmentPrivSize, room, use);
+  for (unsigned w = 0; w < config_.workers.count; ++w) {
+    pools_.emplace_back("worker" + std::to_string(w), plan.per_worker, tcp::kSegmentPrivSize, plan.room, use);
   }
-  pools_.emplace_back("mirror", kMirrorBuffers, tcp::kSegmentPrivSize, room, use);
+  pools_.emplace_back("mirror", plan.mirror, tcp::kSegmentPrivSize, plan.room, use);
 }
 
 void Appliance::make_ports(const std::vector<dpdk::Profile>& profiles) {

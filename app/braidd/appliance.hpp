@@ -11,6 +11,7 @@
 #include "control/control_core.hpp"
 #include "control/log.hpp"
 #include "control/sources.hpp"
+#include "cores.hpp"
 #include "dpdk/clock.hpp"
 #include "dpdk/eal.hpp"
 #include "dpdk/mirror_link.hpp"
@@ -29,9 +30,9 @@ namespace braid::daemon {
 struct Plan {
   const config::Config& config;
   std::vector<dpdk::Profile> profiles;  // by port
-  std::vector<unsigned> cores;          // by worker
-  std::string program;                  // argv[0]
-  std::vector<std::string> eal;         // EAL arguments of the command line
+  Cores cores;
+  std::string program;           // argv[0]
+  std::vector<std::string> eal;  // EAL arguments of the command line
 };
 
 // Makes the workers' tasks, all of them at once because they know each other. Called when EAL, pools and

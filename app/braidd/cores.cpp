@@ -30,17 +30,17 @@ std::vector<unsigned> allowed_cores() {
   return out;
 }
 
-std::vector<unsigned> worker_cores(const config::Config& config, const std::vector<unsigned>& allowed) {
-  require_allowed(config.dpdk.main_core, allowed, config.file + ": dpdk.main_core");
-  std::vector<unsigned> out = config.workers.cores;
-  for (const unsigned c : out) require_allowed(c, allowed, config.file + ": workers.cores");
-  if (!out.empty()) return out;
+Cores choose_cores(const config::Config& config, const std::vector<unsigned>& allowed) {
+  Cores out{config.dpdk.main_core.value_or(allowed.empty() ? 0 : allowed.front()), config.workers.cores};
+  require_allowed(out.main, allowed, config.file + ": dpdk.main_core");
+  for (const unsigned c : out.workers) require_allowed(c, allowed, config.file + ": workers.cores");
+  if (!out.workers.empty()) return out;
   std::vector<unsigned> order;
   for (const unsigned c : allowed) {
-    if (c != config.dpdk.main_core) order.push_back(c);
+    if (c != out.main) order.push_back(c);
   }
-  order.push_back(config.dpdk.main_core);
-  for (unsigned w = 0; w < config.workers.count; ++w) out.push_back(order[w % order.size()]);
+  order.push_back(out.main);
+  for (unsigned w = 0; w < config.workers.count; ++w) out.workers.push_back(order[w % order.size()]);
   return out;
 }
 

@@ -1,12 +1,10 @@
 #include "profiles.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
-#include <functional>
-#include <map>
+#include <set>
+
+#include "config/document.hpp"
 
 namespace braid::daemon {
 
@@ -14,96 +12,46 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Document {
- public:
-  explicit Document(std::string file) : file_(std::move(file)) {}
+// One of two words; `yes` is the one that sets `out`.
+void read_either(config::Walk& walk, const config::Item& item, bool& out, const char* yes, const char* no) {
+  std::string word;
+  if (config::read_word(walk, item, word, {yes, no})) out = word == yes;
+}
 
-  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& text) const {
-    const std::string place =
-        mark.is_null() ? "" : ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1);
-    throw ProfileError(file_ + place + ": " + text);
-  }
-
-  using Readers = std::map<std::string, std::function<void(const YAML::Node&)>>;
-  // Reads a mapping: each key once, each one known.
-  void read(const YAML::Node& node, const Readers& readers) const {
-    if (!node.IsMap()) fail(node.Mark(), "a mapping is wanted here");
-    std::map<std::string, bool> seen;
-    for (const auto& entry : node) {
-      const auto key = entry.first.as<std::string>();
-      const auto reader = readers.find(key);
-      if (reader == readers.end()) {
-        std::string known;
-        for (const auto& [name, unused] : readers) known.append(known.empty() ? "" : ", ").append(name);
-        std::string what = "unknown key ";
-        fail(entry.first.Mark(), what.append(key).append("; known are ").append(known));
-      }
-      if (std::exchange(seen[key], true)) fail(entry.first.Mark(), "key " + key + " is given twice");
-      reader->second(entry.second);
-    }
-  }
-
-  [[nodiscard]] std::string text(const YAML::Node& node) const {
-    if (!node.IsScalar()) fail(node.Mark(), "a single value is wanted here");
-    return node.Scalar();
-  }
-  [[nodiscard]] bool flag(const YAML::Node& node) const {
-    const std::string value = text(node);
-    if (value != "true" && value != "false")
-      fail(node.Mark(), "\"" + value + "\" is no truth value; true or false");
-    return value == "true";
-  }
-  [[nodiscard]] std::uint16_t descriptors(const YAML::Node& node) const {
-    const std::string value = text(node);
-    std::uint16_t n = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
-    if (error != std::errc{} || end != value.data() + value.size() || n < 64 || n > 32768) {
-      fail(node.Mark(), "\"" + value + "\" is no number of descriptors; 64 to 32768");
-    }
-    return n;
-  }
-  [[nodiscard]] bool choice(const YAML::Node& node, const char* yes, const char* no) const {
-    const std::string value = text(node);
-    if (value != yes && value != no) fail(node.Mark(), "\"" + value + "\" is unknown; " + yes + " or " + no);
-    return value == yes;
-  }
-
- private:
-  std::string file_;
-};
-
-dpdk::Profile read_profile(const Document& doc, const YAML::Node& root) {
-  dpdk::Profile p;
-  const Document::Readers descriptors{
-      {"receive", [&](const YAML::Node& n) { p.receive_descriptors = doc.descriptors(n); }},
-      {"transmit", [&](const YAML::Node& n) { p.transmit_descriptors = doc.descriptors(n); }},
+void read_descriptors(config::Walk& walk, const config::Item& item, dpdk::Profile& p) {
+  config::Map map(walk, item);
+  const auto read = [&](const char* key, std::uint16_t& out) {
+    unsigned n = 0;
+    if (config::read(walk, map.get(key), n, 64, 32768)) out = static_cast<std::uint16_t>(n);
   };
-  const Document::Readers quirks{
-      {"shares_kernel", [&](const YAML::Node& n) { p.shares_kernel = doc.flag(n); }},
-      {"linear_frames", [&](const YAML::Node& n) { p.linear_frames = doc.flag(n); }},
-      {"device_per_queue", [&](const YAML::Node& n) { p.device_per_queue = doc.flag(n); }},
-      {"peer_mac", [&](const YAML::Node& n) { p.peer_mac = doc.flag(n); }},
-      {"watch_offloads", [&](const YAML::Node& n) { p.watch_offloads = doc.flag(n); }},
-  };
-  doc.read(root,
-           {
-               {"driver", [&](const YAML::Node& n) { p.driver = doc.text(n); }},
-               {"arguments",
-                [&](const YAML::Node& n) {
-                  if (!n.IsMap()) doc.fail(n.Mark(), "a mapping of device arguments is wanted here");
-                  for (const auto& entry : n) p.arguments[doc.text(entry.first)] = doc.text(entry.second);
-                }},
-               {"descriptors", [&](const YAML::Node& n) { doc.read(n, descriptors); }},
-               {"queues", [&](const YAML::Node& n) { p.paired_queues = doc.choice(n, "paired", "free"); }},
-               {"rss", [&](const YAML::Node& n) { p.stable_flows = doc.choice(n, "stable", "none"); }},
-               {"receive_checksum",
-                [&](const YAML::Node& n) { p.receive_checksum = doc.choice(n, "auto", "off"); }},
-               {"transmit_checksum",
-                [&](const YAML::Node& n) { p.transmit_checksum = doc.choice(n, "auto", "off"); }},
-               {"quirks", [&](const YAML::Node& n) { doc.read(n, quirks); }},
-           });
-  if (p.driver.empty()) doc.fail(root.Mark(), "key driver is missing; the PMD's name, or pci");
-  return p;
+  read("receive", p.receive_descriptors);
+  read("transmit", p.transmit_descriptors);
+}
+
+void read_quirks(config::Walk& walk, const config::Item& item, dpdk::Profile& p) {
+  config::Map map(walk, item);
+  config::read_bool(walk, map.get("shares_kernel"), p.shares_kernel);
+  config::read_bool(walk, map.get("linear_frames"), p.linear_frames);
+  config::read_bool(walk, map.get("device_per_queue"), p.device_per_queue);
+  config::read_bool(walk, map.get("peer_mac"), p.peer_mac);
+  config::read_bool(walk, map.get("watch_offloads"), p.watch_offloads);
+}
+
+void read_arguments(config::Walk& walk, const config::Item& item, dpdk::Profile& p) {
+  config::Map map(walk, item);
+  for (const auto& [key, value] : map.rest()) config::read_text(walk, value, p.arguments[key]);
+}
+
+void read_profile(config::Walk& walk, const config::Item& root, dpdk::Profile& p) {
+  config::Map map(walk, root);
+  config::read_text(walk, map.need("driver", "driver: net_af_packet"), p.driver);
+  read_arguments(walk, map.get("arguments"), p);
+  read_descriptors(walk, map.get("descriptors"), p);
+  read_either(walk, map.get("queues"), p.paired_queues, "paired", "free");
+  read_either(walk, map.get("rss"), p.stable_flows, "stable", "none");
+  read_either(walk, map.get("receive_checksum"), p.receive_checksum, "auto", "off");
+  read_either(walk, map.get("transmit_checksum"), p.transmit_checksum, "auto", "off");
+  read_quirks(walk, map.get("quirks"), p);
 }
 
 std::string names_in(const std::string& directory) {
@@ -118,12 +66,66 @@ std::string names_in(const std::string& directory) {
   return out;
 }
 
+class Loader {
+ public:
+  Loader(std::string directory, const config::Loaded& loaded)
+      : directory_(std::move(directory)), loaded_(loaded) {}
+
+  void load(std::size_t index) {
+    const config::Port& port = loaded_.config.ports[index];
+    const std::string path = "ports[" + std::to_string(index) + "]";
+    dpdk::Profile p;
+    p.name = port.profile.empty() ? std::string(port.driver()) : port.profile;
+    const std::string file = (fs::path(directory_) / (p.name + ".yaml")).string();
+    if (!fs::exists(file)) {
+      const bool by_driver = port.profile.empty();
+      mistake(path + (by_driver ? ".device" : ".profile"),
+              std::string(by_driver ? "driver " : "profile ") + config::quote(p.name) + " has no file in " +
+                  directory_ + "; there are " + names_in(directory_) +
+                  (by_driver ? " (or name a profile for it)" : ""));
+    } else if (read(file, p) && p.driver != port.driver()) {
+      mistake(path + (port.profile.empty() ? ".device" : ".profile"),
+              "profile " + file + " is for driver " + config::quote(p.driver) + ", the device is " +
+                  port.device + "; must be a profile of that driver");
+    }
+    out_.by_port.push_back(std::move(p));
+  }
+
+  Profiles take() { return std::move(out_); }
+
+ private:
+  void mistake(const std::string& path, std::string text) {
+    out_.mistakes.push_back(
+        config::to_string(loaded_.places.mistake(path, std::move(text)), loaded_.config.file));
+  }
+
+  // Returns whether `p` is good. A file that several ports share is complained about once.
+  bool read(const std::string& file, dpdk::Profile& p) {
+    const config::Document document =
+        config::read_document(file, (fs::path(directory_) / "net_af_packet.yaml").string());
+    auto mistakes = document.mistakes;
+    if (document.ok()) {
+      config::Walk walk;
+      read_profile(walk, document.root, p);
+      mistakes = walk.take_mistakes();
+    }
+    if (!mistakes.empty() && !complained_.insert(file).second) return false;
+    for (const auto& m : mistakes) out_.mistakes.push_back(config::to_string(m, file));
+    return mistakes.empty();
+  }
+
+  std::string directory_;
+  const config::Loaded& loaded_;
+  std::set<std::string> complained_;
+  Profiles out_;
+};
+
 }  // namespace
 
 std::string profile_directory(const std::string& given) {
   if (!given.empty()) {
     if (fs::is_directory(given)) return given;
-    throw ProfileError(given + ": no such directory of port profiles (--drivers-config)");
+    throw NoProfiles(given + ": no such directory of port profiles; correct --drivers-config");
   }
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
@@ -132,27 +134,13 @@ std::string profile_directory(const std::string& given) {
                             fs::path("/usr/share/braid/drivers-config")}) {
     if (fs::is_directory(p, ignored)) return fs::weakly_canonical(p, ignored);
   }
-  throw ProfileError("no directory of port profiles found; name it with --drivers-config DIR");
+  throw NoProfiles("no directory of port profiles found; name it with --drivers-config DIR");
 }
 
-dpdk::Profile load_profile(const std::string& directory, const config::Port& port) {
-  const std::string name = port.profile.empty() ? std::string(port.driver()) : port.profile;
-  const std::string file = (fs::path(directory) / (name + ".yaml")).string();
-  if (!fs::is_regular_file(file)) {
-    throw ProfileError("port " + port.name + ": no profile " + file + "; there are " + names_in(directory));
-  }
-  const Document doc(file);
-  try {
-    dpdk::Profile p = read_profile(doc, YAML::LoadFile(file));
-    p.name = name;
-    if (p.driver != port.driver()) {
-      throw ProfileError("port " + port.name + ": profile " + file + " is for " + p.driver +
-                         ", the device is " + port.device);
-    }
-    return p;
-  } catch (const YAML::Exception& e) {
-    doc.fail(e.mark, e.msg);
-  }
+Profiles load_profiles(const std::string& directory, const config::Loaded& loaded) {
+  Loader loader(directory, loaded);
+  for (std::size_t i = 0; i < loaded.config.ports.size(); ++i) loader.load(i);
+  return loader.take();
 }
 
 }  // namespace braid::daemon

@@ -69,15 +69,20 @@ void check_gateways(Walk& walk, const Port& port, const std::string& path) {
   }
 }
 
+// What a port takes for itself: an interface can be opened by one driver only, a ring is named by its driver.
+std::string_view resource_of(const Port& port) {
+  return port.driver() == "net_ring" ? std::string_view(port.device) : port.target();
+}
+
 void check_ports(Walk& walk, Config& c) {
   Unique<std::string> names(walk, "name", "give every port its own name");
-  Unique<std::string> devices(walk, "device", "a device can be one port only");
+  Unique<std::string_view> devices(walk, "device", "a device can be one port only");
   Unique<Ip> addresses(walk, "address", "give every address once");
   for (std::size_t i = 0; i < c.ports.size(); ++i) {
     Port& port = c.ports[i];
     const auto path = at("ports", i);
     if (!port.name.empty()) names.add(port.name, path + ".name");
-    if (!port.device.empty()) devices.add(port.device, path + ".device");
+    if (!port.device.empty()) devices.add(resource_of(port), path + ".device");
     bool has_v6 = false;
     for (std::size_t k = 0; k < port.addresses.size(); ++k) {
       const Ip& ip = port.addresses[k].ip;
@@ -174,27 +179,12 @@ void check_upstreams(Walk& walk, Config& c) {
   }
 }
 
-// Packet buffers come out of EAL's memory: a frame's room, its headroom, and the mbuf with its private area.
-void check_memory(Walk& walk, const Config& c) {
-  constexpr std::uint64_t kOverhead = 128 + 128 + 64;
-  std::uint64_t room = 2048;
-  for (const Port& port : c.ports) room = std::max<std::uint64_t>(room, port.mtu + 64);
-  const auto bytes = c.limits.packet_buffers * (room + kOverhead);
-  if (bytes <= c.dpdk.memory) return;
-  const char* where = walk.has_place("limits.packet_buffers") ? "limits.packet_buffers" : "dpdk.memory";
-  walk.mistake_at(where, std::to_string(c.limits.packet_buffers) + " packet buffers of " +
-                             std::to_string(room + kOverhead) + " bytes do not fit into " +
-                             print_size(c.dpdk.memory) + "; give dpdk.memory at least " +
-                             print_size(((bytes >> 20) + 1) << 20) + " or limits.packet_buffers fewer");
-}
-
 }  // namespace
 
 void check_across(Walk& walk, Config& c) {
   check_ports(walk, c);
   check_listeners(walk, c);
   check_upstreams(walk, c);
-  check_memory(walk, c);
 }
 
 }  // namespace braid::config

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ enum class LogLevel : std::uint8_t { error, warn, info, debug };
 enum class LogFormat : std::uint8_t { text, json };
 
 struct Dpdk {
-  unsigned main_core = 0;                      // core of the control threads
+  std::optional<unsigned> main_core;           // core of the control threads; unset: the first allowed one
   std::uint64_t memory = 512ULL << 20;         // bytes, a multiple of 1 MiB
   Hugepages hugepages = Hugepages::automatic;  // automatic: used when enough are free
   std::string file_prefix = "braid";           // EAL's name for the process

@@ -1,128 +1,34 @@
 #include "config/load.hpp"
 
-#include <sys/stat.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <exception>
-#include <memory>
-
+#include "config/document.hpp"
 #include "config/sections.hpp"
 
 namespace braid::config {
 
 namespace {
 
-Mistake whole_file(std::string text) { return Mistake{0, 0, {}, std::move(text)}; }
+constexpr const char* kExample = "config/minimal.yaml";
 
-// Control characters break YAML readers and terminals alike: found before the parser sees them.
-bool find_control_character(std::string_view text, std::vector<Mistake>& mistakes) {
-  unsigned line = 1;
-  unsigned column = 1;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f) {
-      mistakes.push_back(
-          {line,
-           column,
-           {},
-           "byte " + quote(std::string_view(&c, 1)) + " is a control character; must be plain UTF-8 text"});
-      return true;
-    }
-    ++column;
-    if (c == '\n') {
-      ++line;
-      column = 1;
-    }
-  }
-  return false;
-}
-
-// Returns false when there is no tree to look at; why is in `mistakes`.
-bool parse(std::string_view text, YAML::Node& root, std::vector<Mistake>& mistakes) {
-  if (find_control_character(text, mistakes)) return false;
-  try {
-    const auto documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || documents.front().IsNull()) {
-      mistakes.push_back(whole_file("is empty; config/minimal.yaml is a configuration to start from"));
-      return false;
-    }
-    if (documents.size() > 1) {
-      const auto mark = documents[1].Mark();
-      mistakes.push_back({static_cast<unsigned>(mark.line + 1),
-                          1,
-                          {},
-                          "is a second YAML document; must be one document (remove the line ---)"});
-      return false;
-    }
-    root = documents.front();
-    return true;
-  } catch (const YAML::Exception& e) {
-    // yaml-cpp's words for text nested beyond its bound.
-    const auto why = e.msg == "bad file" ? std::string("nested too deeply") : e.msg;
-    Mistake m = whole_file("is no YAML: " + why + "; correct the syntax, then the values are checked");
-    if (!e.mark.is_null()) {
-      m.line = static_cast<unsigned>(e.mark.line + 1);
-      m.column = static_cast<unsigned>(e.mark.column + 1);
-    }
-    mistakes.push_back(std::move(m));
-  } catch (const std::exception& e) {
-    mistakes.push_back(whole_file(std::string("cannot be parsed: ") + e.what() + "; correct the syntax"));
-  }
-  return false;
-}
-
-// Nothing on success, else what is wrong with the file as a whole.
-std::string read_bytes(const std::string& file, std::string& out) {
-  struct stat info {};
-  if (stat(file.c_str(), &info) != 0)
-    return std::string("cannot be read: ") + std::strerror(errno) + "; give the path of a YAML file";
-  if (S_ISDIR(info.st_mode)) return "is a directory; give the path of a YAML file";
-  const std::unique_ptr<FILE, int (*)(FILE*)> in(std::fopen(file.c_str(), "rb"), std::fclose);
-  if (in == nullptr)
-    return std::string("cannot be read: ") + std::strerror(errno) + "; give the path of a readable YAML file";
-  char buffer[16384];
-  std::size_t n = 0;
-  while ((n = std::fread(buffer, 1, sizeof buffer, in.get())) != 0) {
-    out.append(buffer, n);
-    if (out.size() > kMaxFileBytes)
-      return "is larger than " + print_size(kMaxFileBytes) + "; a configuration is a few KiB";
-  }
-  if (std::ferror(in.get()) != 0)
-    return std::string("cannot be read: ") + std::strerror(errno) + "; try again";
-  return {};
+Loaded load(const Document& document, const std::string& name) {
+  Loaded loaded;
+  loaded.config.file = name;
+  loaded.mistakes = document.mistakes;
+  if (!document.ok()) return loaded;
+  Walk walk;
+  read_root(walk, document.root, loaded.config);
+  check_across(walk, loaded.config);
+  loaded.mistakes = walk.take_mistakes();
+  loaded.places = walk.places();
+  return loaded;
 }
 
 }  // namespace
 
 Loaded load_text(std::string_view yaml, const std::string& name) {
-  Loaded loaded;
-  loaded.config.file = name;
-  if (yaml.size() > kMaxFileBytes) {
-    loaded.mistakes.push_back(
-        whole_file("is larger than " + print_size(kMaxFileBytes) + "; a configuration is a few KiB"));
-    return loaded;
-  }
-  YAML::Node root;
-  if (!parse(yaml, root, loaded.mistakes)) return loaded;
-  Walk walk;
-  read_root(walk, Item{root, root.Mark(), {}, true}, loaded.config);
-  check_across(walk, loaded.config);
-  loaded.mistakes = walk.take_mistakes();
-  return loaded;
+  return load(parse_document(yaml, kExample), name);
 }
 
-Loaded load_file(const std::string& file) {
-  std::string text;
-  if (auto wrong = read_bytes(file, text); !wrong.empty()) {
-    Loaded loaded;
-    loaded.config.file = file;
-    loaded.mistakes.push_back(whole_file(std::move(wrong)));
-    return loaded;
-  }
-  return load_text(text, file);
-}
+Loaded load_file(const std::string& file) { return load(read_document(file, kExample), file); }
 
 std::string to_string(const Mistake& m, const std::string& file) {
   std::string out = file + ":";

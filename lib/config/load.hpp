@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +20,23 @@ struct Mistake {
   std::string text;  // "what is wrong; what would be right"
 };
 
+// Where the values of a file stand.
+class Places {
+ public:
+  void add(const std::string& path, unsigned line, unsigned column) { at_.try_emplace(path, line, column); }
+  // Whether the file itself gives `path`.
+  [[nodiscard]] bool has(const std::string& path) const { return at_.contains(path); }
+  // A mistake at `path`; where that has no place of its own, its parent's is taken.
+  [[nodiscard]] Mistake mistake(const std::string& path, std::string text) const;
+
+ private:
+  std::map<std::string, std::pair<unsigned, unsigned>> at_;  // line and column by path
+};
+
 struct Loaded {
   Config config;                  // of use only when there are no mistakes
   std::vector<Mistake> mistakes;  // in the order of the file
+  Places places;                  // for mistakes that only show beside something else than the file
   [[nodiscard]] bool ok() const { return mistakes.empty(); }
 };
 

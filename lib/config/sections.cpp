@@ -54,7 +54,8 @@ void read_eal(Walk& walk, const Item& list, std::vector<std::string>& out) {
 
 void read_dpdk(Walk& walk, const Item& item, Dpdk& out) {
   Map map(walk, item);
-  read(walk, map.get("main_core"), out.main_core, 0, 1023);
+  unsigned core = 0;
+  if (read(walk, map.get("main_core"), core, 0, 1023)) out.main_core = core;
   const auto memory = map.get("memory");
   if (read_size(walk, memory, out.memory, 64 * kMiB, 1024 * kGiB) && out.memory % kMiB != 0)
     walk.mistake(memory,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 #include "base/address.hpp"
 
@@ -16,6 +17,12 @@ const char* kind_of(const YAML::Node& node) {
   return "empty";
 }
 
+// 1-based; 0 where there is none.
+std::pair<unsigned, unsigned> line_and_column(const YAML::Mark& mark) {
+  if (mark.is_null()) return {0, 0};
+  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1)};
+}
+
 // A plain (unquoted) scalar has the tag "?", a quoted one "!".
 bool is_quoted(const YAML::Node& node) { return node.Tag() == "!"; }
 
@@ -28,25 +35,31 @@ bool is_scalar(Walk& walk, const Item& item, const std::string& right) {
 
 }  // namespace
 
-void Walk::mistake(const YAML::Mark& mark, const std::string& path, std::string text) {
-  Mistake m;
-  if (!mark.is_null()) {  // yaml-cpp counts from 0
-    m.line = static_cast<unsigned>(mark.line + 1);
-    m.column = static_cast<unsigned>(mark.column + 1);
-  }
-  m.path = path;
-  m.text = std::move(text);
-  mistakes_.push_back(std::move(m));
-}
-
-void Walk::mistake_at(const std::string& path, std::string text) {
+Mistake Places::mistake(const std::string& path, std::string text) const {
+  Mistake m{0, 0, path, std::move(text)};
   for (std::string p = path; !p.empty();) {
-    const auto found = places_.find(p);
-    if (found != places_.end()) return mistake(found->second, path, std::move(text));
+    if (const auto found = at_.find(p); found != at_.end()) {
+      std::tie(m.line, m.column) = found->second;
+      break;
+    }
     const auto cut = p.find_last_of(".[");
     p.resize(cut == std::string::npos ? 0 : cut);
   }
-  mistake(YAML::Mark::null_mark(), path, std::move(text));
+  return m;
+}
+
+void Walk::mistake(const YAML::Mark& mark, const std::string& path, std::string text) {
+  const auto [line, column] = line_and_column(mark);
+  mistakes_.push_back({line, column, path, std::move(text)});
+}
+
+void Walk::mistake_at(const std::string& path, std::string text) {
+  mistakes_.push_back(places_.mistake(path, std::move(text)));
+}
+
+void Walk::place(const Item& item) {
+  const auto [line, column] = line_and_column(item.mark);
+  if (line != 0) places_.add(item.path, line, column);
 }
 
 void Walk::asked(const std::string& path) {
@@ -130,6 +143,14 @@ Item Map::need(const std::string& key, const std::string& example) {
   Item item = get(key);
   if (!there && usable_) walk_.mistake(item_.mark, item.path, "is missing; add e.g. `" + example + "`");
   return item;
+}
+
+std::vector<std::pair<std::string, Item>> Map::rest() {
+  std::vector<std::pair<std::string, Item>> out;
+  for (const auto& [key, mark] : order_) {
+    if (std::find(asked_.begin(), asked_.end(), key) == asked_.end()) out.emplace_back(key, get(key));
+  }
+  return out;
 }
 
 bool read(Walk& walk, const Item& item, unsigned& out, std::uint64_t min, std::uint64_t max) {

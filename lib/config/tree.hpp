@@ -1,4 +1,4 @@
-// A walk over the YAML tree that collects mistakes instead of stopping at one. Used by the loader only.
+// A walk over the YAML tree that collects mistakes instead of stopping at one.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -35,8 +35,8 @@ class Walk {
   // For checks across values: `path` as read; where that has no place of its own, its parent's is taken.
   void mistake_at(const std::string& path, std::string text);
 
-  void place(const Item& item) { places_.emplace(item.path, item.mark); }
-  [[nodiscard]] bool has_place(const std::string& path) const { return places_.count(path) != 0; }
+  void place(const Item& item);
+  [[nodiscard]] const Places& places() const { return places_; }
   void asked(const std::string& path);
   [[nodiscard]] bool recording() const { return record_; }
   [[nodiscard]] const std::set<std::string>& keys() const { return keys_; }
@@ -45,7 +45,7 @@ class Walk {
  private:
   bool record_;
   std::vector<Mistake> mistakes_;
-  std::map<std::string, YAML::Mark> places_;
+  Places places_;
   std::set<std::string> keys_;
 };
 
@@ -61,6 +61,8 @@ class Map {
   Item get(const std::string& key);
   // The same, and a mistake when the file has none. `example`: what would be right.
   Item need(const std::string& key, const std::string& example);
+  // All values that were not asked for yet, with their keys: for mappings whose keys are free.
+  std::vector<std::pair<std::string, Item>> rest();
   [[nodiscard]] const Item& item() const { return item_; }
   [[nodiscard]] bool usable() const { return usable_; }
 

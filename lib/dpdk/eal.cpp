@@ -98,7 +98,7 @@ bool gives(const EalSettings& s, std::string_view option) {
 void memory_arguments(const EalSettings& s, std::uint64_t free_hugepages, Arguments& out) {
   const std::string key = s.config_place + ": dpdk.hugepages";
   const std::uint64_t mib = (s.memory + kMiB - 1) / kMiB;
-  out.own("-m" + std::to_string(mib), s.config_place + ": dpdk.memory");
+  if (!gives(s, "--memory")) out.own("-m" + std::to_string(mib), s.config_place + ": dpdk.memory");
   if (s.hugepages == Hugepages::automatic && gives(s, "--huge")) return;  // decided by hand
   const bool enough = free_hugepages >= mib * kMiB;
   if (s.hugepages == Hugepages::on && !enough) {

@@ -73,7 +73,7 @@ TEST(EalArguments, PciPortsAreAllowedByName) {
 }
 
 TEST(EalArguments, ClashNamesBothPlaces) {
-  for (const char* argument : {"-l", "-l0-3", "-c3", "--lcores=0-1", "-m512", "--file-prefix=x"}) {
+  for (const char* argument : {"-l", "-l0-3", "-c3", "--lcores=0-1", "--file-prefix=x"}) {
     EalSettings s = settings();
     s.command_arguments = {argument};
     const std::string e = error_of(s);
@@ -84,6 +84,12 @@ TEST(EalArguments, ClashNamesBothPlaces) {
   s.config_arguments = {"--iova-mode=va"};
   s.command_arguments = {"--iova-mode=pa"};
   EXPECT_NE(error_of(s).find("dpdk.eal"), std::string::npos);
+}
+
+TEST(EalArguments, MemoryPerSocketReplacesTheTotal) {
+  EalSettings s = settings();
+  s.command_arguments = {"--socket-mem=128,128"};
+  EXPECT_FALSE(has(eal_arguments(s, 0), "-m256")) << "EAL takes one of them only";
 }
 
 TEST(EalArguments, OwnArgumentsFollowAndMayRepeat) {
