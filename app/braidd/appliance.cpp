@@ -276,6 +276,7 @@ std::uint64_t Appliance::open_sessions() const {
 }
 
 std::vector<control::PortStats> Appliance::port_stats() const {
+  const std::lock_guard one_at_a_time(port_stats_);  // PMDs count into tables of their own without a lock
   std::vector<control::PortStats> out;
   for (const dpdk::Port& p : ports_) {
     const dpdk::PortCounters c = p.counters();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -98,6 +99,7 @@ class Appliance final : private control::SessionSource {
   std::vector<dpdk::MbufPool> pools_;  // by worker; the last one is the mirror's
   std::vector<dpdk::Silence> silences_;
   std::vector<dpdk::Port> ports_;
+  mutable std::mutex port_stats_;
   dpdk::Doorbell bell_;
   std::vector<std::unique_ptr<dpdk::MirrorLink>> links_;
   std::optional<RouteBoard> routes_;

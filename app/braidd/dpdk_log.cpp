@@ -13,6 +13,14 @@ ssize_t write_cookie(void* self, const char* text, std::size_t size) {
   return static_cast<ssize_t>(size);
 }
 
+// Of the message that is being written. rte_log_cur_msg_loglevel() is -1 outside of one (panic).
+config::LogLevel level_now() {
+  const int level = rte_log_cur_msg_loglevel();
+  if (level <= static_cast<int>(RTE_LOG_ERR)) return config::LogLevel::error;
+  if (level == static_cast<int>(RTE_LOG_WARNING)) return config::LogLevel::warn;
+  return level == static_cast<int>(RTE_LOG_DEBUG) ? config::LogLevel::debug : config::LogLevel::info;
+}
+
 }  // namespace
 
 DpdkLog::DpdkLog(control::Log& log) : log_(log) {
@@ -36,7 +44,7 @@ void DpdkLog::take(std::string_view text) {
       line_ += c;
       continue;
     }
-    if (!line_.empty()) log_.info("dpdk", {{"text", line_}});
+    if (!line_.empty()) log_.event(level_now(), "dpdk", {{"text", line_}});
     line_.clear();
   }
 }

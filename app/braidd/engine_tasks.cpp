@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <atomic>
+#include <new>
 #include <stdexcept>
 
 #include "engine/engine.hpp"
@@ -30,7 +31,7 @@ class EngineTask final : public WorkerTask {
   stats::WorkerStats& stats() override { return engine_.stats(); }
   void set_routes(const wire::RouteTable* table) override { engine_.set_routes(table); }
   void drain() override { engine_.drain(); }
-  void end(Instant now, engine::Io& io) override { engine_.abort_all(now, io); }
+  bool end_some(Instant now, engine::Io& io) override { return engine_.end_some(now, io); }
   control::AccessRing& access_records() override { return engine_.records(); }
   bool post(engine::ListRequest& request) override { return engine_.post(request); }
   std::uint64_t open() override {
@@ -139,7 +140,13 @@ Tasks make_engine_tasks(const TaskContext& context) {
   for (unsigned w = 0; w < workers; ++w) {
     engine::Settings settings = settings_of(context, shared->relay, w);
     settings.secret = secret;
-    out.push_back(std::make_unique<EngineTask>(shared, settings, context.now));
+    try {
+      out.push_back(std::make_unique<EngineTask>(shared, settings, context.now));
+    } catch (const std::bad_alloc&) {
+      throw std::runtime_error("no memory for the tables of worker " + std::to_string(w) +
+                               ": limits.connections (" + std::to_string(context.config.limits.connections) +
+                               ") must be lower on this machine");
+    }
   }
   return out;
 }

@@ -58,9 +58,18 @@ void Worker::run() {
     idle_turns = busy ? 0 : idle_turns + 1;
     if (!busy) rest(now, due, idle_turns);
   }
-  const Instant now = clock_.now();
-  io_.begin_turn(now);
-  task_.end(now, io_);
+  end();
+}
+
+void Worker::end() {
+  // Time for the port to send what was said to the peers, and for the control core to read the records.
+  constexpr timespec kPause{0, 500'000};
+  while (true) {
+    const Instant now = clock_.now();
+    io_.begin_turn(now);
+    if (task_.end_some(now, io_)) return;
+    nanosleep(&kPause, nullptr);
+  }
 }
 
 void Worker::rest(Instant now, Instant due, unsigned idle_turns) const {

@@ -28,8 +28,9 @@ class Task {
   virtual void set_routes(const wire::RouteTable* table) = 0;
   // Stops taking new clients. Worker's thread.
   virtual void drain() = 0;
-  // Ends everything, telling the peers; the last call. Worker's thread.
-  virtual void end(Instant now, engine::Io& io) = 0;
+  // Ends a part of what is left, telling the peers; returns whether nothing is left. Nothing else is called
+  // from the first time on. Worker's thread.
+  virtual bool end_some(Instant now, engine::Io& io) = 0;
 };
 
 enum class Idle : std::uint8_t { spin, pause, sleep };
@@ -60,6 +61,7 @@ class Worker {
 
  private:
   void run();
+  void end();
   void rest(Instant now, Instant due, unsigned idle_turns) const;
 
   // A burst is often followed by another at once: naps begin after this many empty turns.

@@ -43,8 +43,9 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void set_routes(const wire::RouteTable* table) { routes_.store(table, std::memory_order_release); }
   // No new clients from now on. This engine's thread.
   void drain() { draining_ = true; }
-  // Ends every session now, telling both sides. This engine's thread.
-  void abort_all(Instant now, Io& io);
+  // Ends some of the sessions that are left, telling both sides: no more than the port's queue and the reader
+  // of the records take at once. Returns whether none is left. This engine's thread, instead of poll().
+  bool end_some(Instant now, Io& io);
 
   [[nodiscard]] stats::WorkerStats& stats() { return stats_; }
   [[nodiscard]] SpscRing<relay::AccessRecord>& records() { return records_; }
@@ -184,6 +185,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   std::uint32_t next_serial_ = 0;
   Instant housekeeping_due_{};
   bool draining_ = false;
+  std::uint32_t next_to_end_ = 0;  // pair index
 };
 
 }  // namespace braid::engine

@@ -271,15 +271,20 @@ void Engine::reap() {
   while (tcp::Connection* c = ctx_.again.pop_front()) ctx_.touched.push_back(*c);
 }
 
-void Engine::abort_all(Instant now, Io& io) {
+bool Engine::end_some(Instant now, Io& io) {
+  constexpr unsigned kEndsPerTurn = 32;
   ctx_.now = now;
   ctx_.routes = routes_.load(std::memory_order_acquire);
   io_ = &io;
-  for (std::uint32_t i = 0; i < pair_live_.size(); ++i)
-    if (pair_live_[i] != 0) pairs_.at(i)->end(ctx_, relay::Who::admin, relay::Phase::drain);
+  for (unsigned ended = 0; next_to_end_ < pair_live_.size() && ended < kEndsPerTurn; ++next_to_end_) {
+    if (pair_live_[next_to_end_] == 0) continue;
+    pairs_.at(next_to_end_)->end(ctx_, relay::Who::admin, relay::Phase::drain);
+    ++ended;
+  }
   run_outputs();
   flush();
   reap();
+  return next_to_end_ == pair_live_.size();
 }
 
 Engine::Use Engine::use() const {

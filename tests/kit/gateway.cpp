@@ -179,7 +179,14 @@ std::vector<relay::AccessRecord> Gateway::records() {
 }
 
 void Gateway::abort_all() {
-  for (auto& w : workers_) w.engine->abort_all(world_.now(), *w.io);
+  while (!end_some()) {
+  }
+}
+
+bool Gateway::end_some() {
+  bool done = true;
+  for (auto& w : workers_) done = w.engine->end_some(world_.now(), *w.io) && done;
+  return done;
 }
 
 }  // namespace braid::kit

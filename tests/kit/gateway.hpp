@@ -48,6 +48,7 @@ class Gateway final : public Device, public Actor {
   // Access records not read yet, of all workers.
   std::vector<relay::AccessRecord> records();
   void abort_all();
+  bool end_some();  // one turn of that; whether none is left
   // Lets go of what the NIC holds.
   void clean_nic();
   // Frames whose bytes changed while the NIC still held them: a bug of the sender.

@@ -238,6 +238,24 @@ TEST_F(Pair, BufferedBytesAreThoseTheOtherSideHasNotTaken) {
   EXPECT_EQ(l.gateway->engine().stats().gauges.buffered_bytes, 0U);
 }
 
+// All at once would overflow the port's queue, so that peers hear nothing, and the ring of records.
+TEST_F(Pair, SessionsAreEndedAFewAtATime) {
+  Lab& l = make();
+  l.server_host().listen(kServerPort, {});
+  for (unsigned i = 0; i < 64; ++i) open(l, false, {.send = 1, .finish = false});
+  l.world.run_for(1s);
+  std::size_t seen = 0;
+  unsigned turns = 0;
+  for (bool done = false; !done; ++turns) {
+    done = l.gateway->end_some();
+    const std::size_t now = l.gateway->records().size();
+    EXPECT_LE(now, 32U);
+    seen += now;
+  }
+  EXPECT_EQ(seen, 64U);
+  EXPECT_EQ(turns, 2U);
+}
+
 // A buffer costs the same whatever it holds: one-byte segments toward a server that does not answer, or does
 // not read, must not take the buffers of everybody else.
 TEST_F(Pair, SmallSegmentsDoNotExhaustTheBuffers) {
