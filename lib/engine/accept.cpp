@@ -14,6 +14,7 @@ using stats::RstReason;
 
 void Engine::accept(Arrival& a, const relay::Listener& listener) {
   if (draining_) return refuse(a, Drop::no_listener);
+  make_room();
   if (handshaking_ >= settings_.handshakes) return ctx_.drop(a.frame, Drop::syn_limit);
   if (flows_.size() + 2 > settings_.connections * 5) return ctx_.drop(a.frame, Drop::connection_limit);
   const auto& o = a.tcp.options.mptcp;
@@ -135,6 +136,7 @@ void Engine::join_here(Arrival& a, mptcp::Session& session) {
     return refuse_join(a, Join::not_established, Drop::join_refused, RstReason::mptcp);
   const auto id = local_address_id(session, a.tcp.flow.local);
   if (!id) return refuse_join(a, Join::wrong_address, Drop::join_refused, RstReason::prohibited);
+  make_room();
   mptcp::Subflow* sf = subflows_.get(a.tcp.flow, session.congestion, mptcp::Origin::join_passive);
   if (sf == nullptr) return refuse_join(a, Join::limit, Drop::connection_limit, RstReason::resources);
   if (!session.attach(*sf) || !flows_.insert(a.hash, handle(Kind::subflow, subflows_.index_of(sf)))) {

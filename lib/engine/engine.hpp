@@ -113,6 +113,9 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void drop_new_pair(relay::Pair& pair);
   [[nodiscard]] std::optional<std::uint8_t> local_address_id(const mptcp::Session& session,
                                                              const Endpoint& at) const;
+  // connect.cpp
+  tcp::PlainStream* new_server_leg(const Ip& source, const Endpoint& server, tcp::CongestionKind congestion);
+  bool give_way(std::uint32_t found);
   // tables.cpp
   [[nodiscard]] std::uint32_t flow_hash(const Flow& flow) const;
   [[nodiscard]] std::uint32_t find_flow(std::uint32_t hash, const Flow& flow) const;
@@ -123,6 +126,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void destroy_all();
   void reap();
   void reap_connection(tcp::Connection& c);
+  bool recycle(tcp::Connection& c);
+  void make_room();
   void free_session(mptcp::Session& session);
   void release_redirect(std::uint32_t entry, std::uint32_t serial);
   // list.cpp

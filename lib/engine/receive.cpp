@@ -61,7 +61,10 @@ void Engine::dispatch(Arrival& a) {
     hand_over(a, r.owner, found & 0x3fffffff, r.serial);
     return;
   }
-  connection_of(found)->receive(ctx_, a.tcp, a.frame);
+  tcp::Connection& c = *connection_of(found);
+  const bool redirected = a.handed && a.entry != kNoEntry;  // its entry is this connection's
+  if (a.tcp.has(wire::kSyn) && c.may_reopen(a.tcp) && !redirected && recycle(c)) return dispatch_unknown(a);
+  c.receive(ctx_, a.tcp, a.frame);
 }
 
 // No entry: a new client, a join, a server's answer on the wrong worker, or somebody else's.

@@ -6,7 +6,6 @@
 namespace braid::engine {
 
 using stats::Counter;
-using stats::Drop;
 
 Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
     : settings_(settings),
@@ -160,43 +159,6 @@ unsigned Engine::pair_opened(tcp::Context&, relay::Pair& pair, const relay::Upst
   return server;
 }
 
-tcp::Stream* Engine::connect(tcp::Context&, relay::Pair&, const relay::Upstream& upstream,
-                             const Endpoint& server, std::uint16_t max_segment) {
-  std::optional<Ip> source;
-  for (const Ip& ip : upstream.sources)
-    if (ip.is_v4() == server.ip.is_v4()) source = ip;
-  if (!source) source = ctx_.routes->source_for(server.ip);
-  if (!source) {
-    stats_.drops.add(Drop::no_route);
-    return nullptr;
-  }
-  // `port mod workers` brings the server's answers back to this worker (architecture 4).
-  constexpr unsigned kRange = kEndServerLegPort - kFirstServerLegPort;
-  const unsigned steps = kRange / settings_.workers;
-  const unsigned start = rng_.below(steps);
-  Flow flow{{*source, 0}, server};
-  for (unsigned i = 0; i < std::min(steps, 128U); ++i) {
-    const unsigned base = kFirstServerLegPort / settings_.workers + 1 + (start + i) % (steps - 1);
-    flow.local.port = static_cast<std::uint16_t>(base * settings_.workers + settings_.worker);
-    if (flow.local.port >= kEndServerLegPort) continue;
-    const std::uint32_t hash = flow_hash(flow);
-    if (find_flow(hash, flow) != HashIndex::kNone) continue;
-    tcp::PlainStream* s = streams_.get(flow, upstream.congestion);
-    if (s == nullptr) break;
-    if (!flows_.insert(hash, handle(Kind::stream, streams_.index_of(s)))) {
-      streams_.put(s);
-      break;
-    }
-    if (s->connect(ctx_, max_segment, settings_.relay->buffer)) return s;
-    flows_.erase(hash, handle(Kind::stream, streams_.index_of(s)));
-    streams_.put(s);
-    stats_.drops.add(Drop::no_route);
-    return nullptr;
-  }
-  stats_.drops.add(Drop::connection_limit);
-  return nullptr;
-}
-
 void Engine::pair_ended(tcp::Context&, relay::Pair& pair, relay::AccessRecord record) {
   if (pair.phase() == relay::Phase::handshake) --handshaking_;
   record.id = pair.id;
@@ -253,6 +215,31 @@ void Engine::reap_connection(tcp::Connection& c) {
   }
   flows_.erase(hash, h);
   subflows_.put(&sf);
+}
+
+// Ends a connection in TIME-WAIT before its time. False: somebody still looks at it.
+bool Engine::recycle(tcp::Connection& c) {
+  const auto* stream = dynamic_cast<tcp::PlainStream*>(&c);
+  const auto* subflow = dynamic_cast<mptcp::Subflow*>(&c);
+  if ((stream != nullptr && stream->user != nullptr) || (subflow != nullptr && subflow->session() != nullptr))
+    return false;
+  c.vanish(ctx_, tcp::Failure::none);
+  c.TouchHook::unlink();
+  ctx_.count(Counter::tcp_time_wait_recycled);
+  reap_connection(c);
+  return true;
+}
+
+// Connections in TIME-WAIT never keep a new one out: the oldest give way.
+void Engine::make_room() {
+  constexpr std::uint32_t kSpare = 2;  // a client's connection and its server's
+  constexpr unsigned kMost = 4;
+  const auto full = [](const auto& pool) { return pool.in_use() + kSpare > pool.capacity(); };
+  for (unsigned i = 0; i < kMost; ++i) {
+    if (!full(streams_) && !full(subflows_) && flows_.size() + kSpare <= settings_.connections * 5) return;
+    tcp::Connection* oldest = ctx_.time_waiting.front();
+    if (oldest == nullptr || !recycle(*oldest)) return;
+  }
 }
 
 void Engine::reap() {

@@ -91,6 +91,7 @@ enum class Drop : std::uint8_t {
   X(tcp_out_of_order, "segments received out of order (as TcpExtTCPOFOQueue)")                   \
   X(tcp_resets_sent, "RST segments sent (as TcpOutRsts)")                                        \
   X(tcp_resets_received, "RST segments accepted")                                                \
+  X(tcp_time_wait_recycled, "connections in TIME-WAIT that gave way (as TcpExtTWRecycled)")      \
   X(tcp_acks_sent, "segments sent without data")                                                 \
   X(options_ignored, "malformed or unknown TCP or MPTCP options skipped")                        \
   X(mptcp_reinjected_segments, "segments sent again on another subflow")                         \

@@ -203,6 +203,7 @@ void Connection::become(Context& ctx, State next) {
       empty_queues(ctx);
       set_timer(ctx, SendTimer::none, kNever);
       life_due_ = {ctx.now + ctx.timeouts.time_wait, ctx.now};
+      touch(ctx);
       break;
     case State::closed:
     case State::fin_wait_1:

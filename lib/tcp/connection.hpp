@@ -62,10 +62,16 @@ class Connection : public Alarm, public TouchHook {
   void reset(Context& ctx, Failure why = Failure::aborted);
   // Closed at once, without a word to the peer.
   void vanish(Context& ctx, Failure why);
+  // Whether `syn` may open a new connection in the place of this one, which is in TIME-WAIT (RFC 6191 2).
+  [[nodiscard]] bool may_reopen(const wire::TcpFrame& syn) const;
+  // Whether a connection of ours may take the place of this one in TIME-WAIT: the peer will tell segments of
+  // both apart by timestamps that have moved on (RFC 7323 5.5's PAWS).
+  [[nodiscard]] bool may_replace(const Context& ctx) const;
   // The user is gone: what is left of the close may take Timeouts::fin_wait, then the connection is reset.
   void linger(Context& ctx);
 
   void touch(Context& ctx) {
+    if (state_ == State::time_wait) TouchHook::unlink();  // off the list of those that wait
     if (state_ != State::closed && !TouchHook::linked()) ctx.touched.push_back(*this);
   }
   // An old sequence number that draws an acknowledgement.

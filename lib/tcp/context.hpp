@@ -61,8 +61,9 @@ struct Context {
   std::array<Mac, limits::kMaxPorts> port_macs{};  // as the route table last told them
   Pool<Flight> flights{1U << 16};                  // at least one per connection and session
   List<Connection, TouchHook> touched{};
-  List<Connection, TouchHook> again{};  // had more to send than one turn allows
-  List<Connection, TouchHook> dead{};   // ended this turn, freed at its end
+  List<Connection, TouchHook> again{};         // had more to send than one turn allows
+  List<Connection, TouchHook> dead{};          // ended this turn, freed at its end
+  List<Connection, TouchHook> time_waiting{};  // oldest first; they give way when room is needed
 
   void count(stats::Counter c, std::uint64_t n = 1) const { stats.counters.add(c, n); }
   void drop(rte_mbuf* m, stats::Drop reason) const {

@@ -200,6 +200,18 @@ void Connection::become_established(Context& ctx, const TcpFrame& f) {
   touch(ctx);
 }
 
+bool Connection::may_reopen(const TcpFrame& syn) const {
+  if (state_ != State::time_wait || !syn.has(wire::kSyn) || syn.has(wire::kAck) || syn.has(wire::kRst))
+    return false;
+  if (ts_on_ && syn.options.has_timestamps && syn.options.ts_value != ts_recent_)
+    return static_cast<std::int32_t>(syn.options.ts_value - ts_recent_) > 0;
+  return at_or_after(syn.seq, rcv_nxt_);
+}
+
+bool Connection::may_replace(const Context& ctx) const {
+  return state_ == State::time_wait && ts_on_ && millis(ctx.now) - last_heard_ms_ >= 1000;
+}
+
 void Connection::receive_time_wait(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   // RFC 1337: a RST does not end TIME-WAIT early; a repeated FIN is acknowledged again and restarts it.
   if (f.has(wire::kFin) && !f.has(wire::kRst)) {

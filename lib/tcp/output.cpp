@@ -43,6 +43,7 @@ void Connection::output(Context& ctx) {
   cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
   if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
   if (left == 0 && !TouchHook::linked()) ctx.again.push_back(*this);
+  if (state_ == State::time_wait && !TouchHook::linked()) ctx.time_waiting.push_back(*this);
   settle(ctx);
   file_alarm(ctx);
 }
