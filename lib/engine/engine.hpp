@@ -113,6 +113,10 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void drop_new_pair(relay::Pair& pair);
   [[nodiscard]] std::optional<std::uint8_t> local_address_id(const mptcp::Session& session,
                                                              const Endpoint& at) const;
+  // icmp.cpp
+  bool take_icmp(Arrival& a, ByteView bytes);
+  bool find_owner(Arrival& a, const Flow& flow);
+  void show_others(Arrival& a);
   // connect.cpp
   tcp::PlainStream* new_server_leg(const Ip& source, const Endpoint& server, tcp::CongestionKind congestion);
   bool give_way(std::uint32_t found);
@@ -189,6 +193,9 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   std::uint32_t handshaking_ = 0;
   std::uint32_t next_serial_ = 0;
   Instant housekeeping_due_{};
+  // ICMP errors shown to all workers since the last housekeeping, and how many may be.
+  static constexpr unsigned kMostShown = 4;
+  unsigned shown_ = 0;
   bool draining_ = false;
   std::uint32_t next_to_end_ = 0;  // pair index
 };

@@ -29,7 +29,7 @@ bool Engine::parse(Arrival& a) {
       flows_.prefetch(a.hash);
       return true;
     case FrameKind::other:
-      punt(a.port, m);
+      if (!take_icmp(a, bytes)) punt(a.port, m);
       return false;
     case FrameKind::fragment:  // of TCP: the kernel would answer what it knows nothing of
       if (is_proxied(a.tcp.flow.local.ip)) return drop(Drop::ip_fragment);

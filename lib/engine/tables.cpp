@@ -290,6 +290,7 @@ void Engine::fail_every(std::uint32_t n) {
 // Slow-changing figures, every millisecond.
 void Engine::housekeeping() {
   housekeeping_due_ = ctx_.now + std::chrono::milliseconds(1);
+  shown_ = 0;
   auto& g = stats_.gauges;
   const auto set = [](std::uint64_t& slot, std::uint64_t v) {
     std::atomic_ref(slot).store(v, std::memory_order_relaxed);

@@ -47,6 +47,8 @@ namespace braid::stats {
   X(no_buffer, "no packet buffer free")                                                               \
   X(port_full, "the port's transmit queue did not take the packet")                                   \
   X(handoff_full, "the ring to the owning worker is full")                                            \
+  X(icmp_stray, "ICMP error about no known connection")                                               \
+  X(icmp_limit, "ICMP errors to be shown to other workers, above the rate of that")                   \
   X(mirror_limit, "packet for the kernel above the mirror's rate")                                    \
   X(mirror_full, "the ring to the kernel mirror is full")                                             \
   X(redirect_limit, "no room for another redirect entry")
@@ -91,6 +93,8 @@ enum class Drop : std::uint8_t {
   X(tcp_out_of_order, "segments received out of order (as TcpExtTCPOFOQueue)")                   \
   X(tcp_resets_sent, "RST segments sent (as TcpOutRsts)")                                        \
   X(tcp_resets_received, "RST segments accepted")                                                \
+  X(tcp_mtu_lowered, "times a path turned out to take smaller packets")                          \
+  X(icmp_ignored, "ICMP errors about nothing that is on the way (as TcpExtOutOfWindowIcmps)")    \
   X(tcp_time_wait_recycled, "connections in TIME-WAIT that gave way (as TcpExtTWRecycled)")      \
   X(tcp_acks_sent, "segments sent without data")                                                 \
   X(options_ignored, "malformed or unknown TCP or MPTCP options skipped")                        \

@@ -132,6 +132,7 @@ void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
     Segment& s = *flight_->head;
     __builtin_prefetch(s.sent_next);  // a window of segments is more than the nearest cache holds
     if (!s.is(Segment::kSacked)) note_delivery(ctx, s, a);
+    if (small_tried_ && is_large(s)) small_tried_ = false;
     if (s.is(Segment::kSacked)) flight_->sacked_bytes -= s.length;
     if (s.is(Segment::kLost)) flight_->lost_bytes -= s.length;
     flight_->head = s.sent_next;

@@ -62,6 +62,9 @@ class Connection : public Alarm, public TouchHook {
   void reset(Context& ctx, Failure why = Failure::aborted);
   // Closed at once, without a word to the peer.
   void vanish(Context& ctx, Failure why);
+  // ICMP says that the segment at `seq` was larger than the path's `mtu` (0: it does not say how much it
+  // takes).
+  void packet_too_big(Context& ctx, SubSeq seq, std::uint16_t mtu);
   // Whether `syn` may open a new connection in the place of this one, which is in TIME-WAIT (RFC 6191 2).
   [[nodiscard]] bool may_reopen(const wire::TcpFrame& syn) const;
   // Whether a connection of ours may take the place of this one in TIME-WAIT: the peer will tell segments of
@@ -250,6 +253,12 @@ class Connection : public Alarm, public TouchHook {
   bool window_update_due(const Context& ctx) const;
   bool find_path(Context& ctx);
   Segment* next_lost();
+  // path_mtu.cpp
+  [[nodiscard]] std::uint16_t payload_for(std::uint16_t mtu) const;
+  [[nodiscard]] bool is_large(const Segment& s) const;
+  void lower_mtu(Context& ctx, std::uint16_t mtu);
+  void suspect_black_hole(Context& ctx);
+  bool cut(Context& ctx, Segment& s, std::uint16_t n);
   // timers.cpp
   void arm_send_timer(Context& ctx);
   void set_timer(Context& ctx, SendTimer what, Instant due);
@@ -312,7 +321,8 @@ class Connection : public Alarm, public TouchHook {
   bool reordering_ : 1 = false;  // seen on this path (RFC 8985 6.2 step 3)
   bool probe_due_ : 1 = false;   // window or keepalive probe to be sent
   bool cwnd_limited_ : 1 = false;
-  bool lingering_ : 1 = false;  // no user any more
+  bool lingering_ : 1 = false;    // no user any more
+  bool small_tried_ : 1 = false;  // a piece of a large segment was sent alone to see whether size matters
 };
 
 }  // namespace braid::tcp

@@ -65,6 +65,7 @@ bool Connection::retransmit_lost(Context& ctx, unsigned& left) {
     // The first one of a recovery goes out whatever the window says (RFC 6675 5 (4.3), RFC 6582 3.2).
     if (pipe != 0 && pipe + s->length > cc_.cwnd && !retransmit_first_) break;
     retransmit_first_ = false;
+    if (s->length > mss_ && !cut(ctx, *s, mss_)) break;  // the path takes less than when it was queued
     s->clear(Segment::kLost);
     flight_->lost_bytes -= s->length;
     s->set(Segment::kRetransmitted);
@@ -82,6 +83,7 @@ bool Connection::send_new(Context& ctx, unsigned& left) {
   bool sent = false;
   while (flight_->unsent != nullptr && left != 0) {
     const std::uint32_t pipe = in_flight();
+    if (flight_->unsent->length > mss_ && !cut(ctx, *flight_->unsent, mss_)) break;
     if (pipe != 0 && pipe + flight_->unsent->length > cc_.cwnd) break;
     if (flight_->sent_segments >= most_segments()) break;
     if (!fit_to_window(ctx, *flight_->unsent)) break;
@@ -110,15 +112,7 @@ bool Connection::fit_to_window(Context& ctx, Segment& s) {
   const auto used = static_cast<std::uint32_t>(snd_nxt_ - snd_una_);
   const std::uint32_t open = snd_wnd_ > used ? snd_wnd_ - used : 0;
   if (s.length <= open) return true;
-  if (open == 0 || used != 0) return false;
-  Segment* rest = split_segment(ctx.buffers, s, static_cast<std::uint16_t>(open));
-  if (rest == nullptr) return false;
-  rest->set(Segment::kInSent);
-  on_split(s, *rest);
-  rest->sent_next = s.sent_next;
-  s.sent_next = rest;
-  if (flight_->tail == &s) flight_->tail = rest;
-  return true;
+  return open != 0 && used == 0 && cut(ctx, s, static_cast<std::uint16_t>(open));
 }
 
 std::uint16_t Connection::advertise(Context& ctx, bool syn) {

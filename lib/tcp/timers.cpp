@@ -96,6 +96,7 @@ void Connection::retransmit_timeout(Context& ctx) {
     syn_due_ = true;
     return;
   }
+  suspect_black_hole(ctx);
   if (flight_->recovery != Recovery::timeout) {
     congestion_control(congestion_).on_timeout(cc_, flight_->growth, view);
   } else {
@@ -120,7 +121,7 @@ void Connection::retransmit_timeout(Context& ctx) {
 void Connection::tail_probe(Context& ctx) {
   flight_->probing = true;
   ctx.count(Counter::tcp_tail_probes);
-  if (flight_->unsent != nullptr && fit_to_window(ctx, *flight_->unsent)) {
+  if (flight_->unsent != nullptr && flight_->unsent->length <= mss_ && fit_to_window(ctx, *flight_->unsent)) {
     send_first(ctx);
   } else if (flight_->tail != nullptr && flight_->unsent == nullptr && !flight_->tail->is(Segment::kSacked)) {
     flight_->tail->set(Segment::kRetransmitted);

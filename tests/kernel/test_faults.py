@@ -5,7 +5,7 @@ import time
 import pytest
 
 from conftest import file_digest, uploaded_digest
-from lab import GATEWAY
+from lab import GATEWAY, metric
 
 MIB = 1 << 20
 SIZE = 24 * MIB
@@ -13,10 +13,23 @@ SIZE = 24 * MIB
 BREAK = {"cut": "heal", "unplug": "plug"}
 
 
+# Keeps the router from saying that packets are too large, as badly kept firewalls do.
+HUSH = """
+table inet hush {
+  chain out {
+    type filter hook output priority 0;
+    icmp type destination-unreachable drop
+    icmpv6 type packet-too-big drop
+  }
+}"""
+
+
 @pytest.fixture(autouse=True)
 def links_whole_again(shaped_lab):
     """Leaves both links as they were, whatever the test did with them."""
     yield
+    shaped_lab.on("isp", "ip", "link", "set", "dev", "a", "mtu", "1500")
+    shaped_lab.on("isp", "nft", "flush", "ruleset")
     for undo in BREAK.values():
         for link in "ab":
             shaped_lab.command(undo, link, check=False)
@@ -75,3 +88,23 @@ def test_both_paths_cut_and_back(shaped_lab, family):
         got = transfer.result()
     assert got["outcome"] == "done", got
     assert got["sha256"] == file_digest(shaped_lab, SIZE)
+
+
+@pytest.mark.parametrize("router", ["tells", "is_silent"])
+@pytest.mark.parametrize("proto", ["tcp", "mptcp"])
+def test_path_that_comes_to_take_smaller_packets(shaped_lab, family, proto, router):
+    """A tunnel or PPPoE on the way: RFC 1191, RFC 8201, and RFC 8899's black hole."""
+    if not shaped_lab.is_braid:
+        pytest.xfail("the kernel does not look for black holes by default (tcp_mtu_probing)")
+    before = metric(shaped_lab.metrics(), "braid_tcp_mtu_lowered_total")
+    with shaped_lab.start("download", to=GATEWAY[family], bytes=SIZE, proto=proto, progress=MIB) as transfer:
+        transfer.until(4 * MIB)
+        if router == "is_silent":
+            shaped_lab.on("isp", "nft", HUSH)
+        shaped_lab.on("isp", "ip", "link", "set", "dev", "a", "mtu", "1400")
+        before_narrow = shaped_lab.received_on("a")
+        got = transfer.result()
+    assert got["outcome"] == "done", got
+    assert got["sha256"] == file_digest(shaped_lab, SIZE)
+    assert metric(shaped_lab.metrics(), "braid_tcp_mtu_lowered_total") == before + 1
+    assert shaped_lab.received_on("a") - before_narrow > 2 * MIB, "the narrow path was not used again"

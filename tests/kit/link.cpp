@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "kit/icmp.hpp"
 #include "wire/checksum.hpp"
 
 namespace braid::kit {
@@ -36,7 +37,9 @@ Rng Link::fate_of(const Packet& packet, bool forward) {
 void Link::send(const Device& from, unsigned port, Packet packet) {
   const bool forward = a_.device == &from && a_.port == port;
   if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
-  if (packet.size() > spec_.mtu + wire::kEthernetHeader || cut_ || (forward ? cut_forward_ : cut_backward_)) {
+  const bool large = packet.size() > spec_.mtu + wire::kEthernetHeader;
+  if (large && tells_mtu_ && !cut_) inject(!forward, too_big(packet, spec_.mtu));
+  if (large || cut_ || (forward ? cut_forward_ : cut_backward_)) {
     ++lost_;
     return;
   }

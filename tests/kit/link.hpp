@@ -54,6 +54,11 @@ class Link final : public Actor {
   [[nodiscard]] bool is_cut() const { return cut_; }
   void set_middlebox(Middlebox m) { middlebox_ = std::move(m); }
   void set_loss(double loss) { spec_.loss = loss; }
+  // The path changes without its ends noticing. `tells`: a router says so by ICMP.
+  void set_mtu(std::uint16_t mtu, bool tells) {
+    spec_.mtu = mtu;
+    tells_mtu_ = tells;
+  }
   [[nodiscard]] const LinkSpec& spec() const { return spec_; }
   // Packets delivered so far in a direction.
   [[nodiscard]] std::uint64_t delivered(bool forward) const { return delivered_[forward ? 1 : 0]; }
@@ -80,6 +85,7 @@ class Link final : public Actor {
   End a_, b_;
   bool cut_ = false;
   bool cut_forward_ = false;
+  bool tells_mtu_ = false;
   bool cut_backward_ = false;
   Middlebox middlebox_;
   std::array<Instant, 2> busy_{};

@@ -24,6 +24,14 @@ class Seeds : public LabTest {
     return s;
   }
 
+  // One of the paths comes to take smaller packets; a router says so, or nobody does.
+  static void narrow(Lab& l, Rng& rng) {
+    Link& link = rng.below(3) == 0 ? l.server_link() : l.access(rng.below(2));
+    const auto mtu = static_cast<std::uint16_t>(1280 + rng.below(219));
+    const bool tells = rng.below(2) == 0;
+    l.world.at(std::chrono::milliseconds(rng.below(1500)), [&link, mtu, tells] { link.set_mtu(mtu, tells); });
+  }
+
   void transfer(std::uint64_t seed) {
     Rng rng(seed * 7919);
     LabSpec spec{.seed = seed, .workers = 1 + rng.below(3)};
@@ -60,6 +68,7 @@ class Seeds : public LabTest {
       l.world.at(begin, [&l, which] { l.access(which).cut(); });
       l.world.at(end, [&l, which] { l.access(which).uncut(); });
     }
+    if (rng.below(5) == 0) narrow(l, rng);
     const auto done = [&] {
       const auto& at_server = l.server_host().accepted();
       return app.released() && !at_server.empty() && at_server[0]->released();

@@ -1,0 +1,15 @@
+// What a router says about a packet that was too large for its next link.
+#pragma once
+
+#include <cstdint>
+
+#include "kit/world.hpp"
+
+namespace braid::kit {
+
+// ICMP "fragmentation needed" (RFC 1191) or ICMPv6 "packet too big" (RFC 4443 3.2) about `dropped`, on its
+// way back to the sender. It quotes as much as the RFCs ask at least: 8 bytes behind the IPv4 header, what
+// fits for IPv6.
+Packet too_big(const Packet& dropped, std::uint16_t mtu);
+
+}  // namespace braid::kit
