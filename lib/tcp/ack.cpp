@@ -30,9 +30,10 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   const SubSeq una_before = snd_una_;
   const std::uint32_t window_before = snd_wnd_;
   update_window(ctx, f);
-  if (sack_on_ && f.options.sack_count != 0 && flight_->head != flight_->unsent) mark_sacked(ctx, f, a);
+  if (sack_on_ && f.options.sack_count != 0 && flight_ != &Flight::none()) mark_sacked(ctx, f, a);
   if (after(f.ack, snd_una_)) {
     remove_acked(ctx, f.ack, a);
+    undo_by_timestamp(ctx, f);
     flight_->progress_ms = millis(ctx.now);
     backoffs_ = 0;
     flight_->duplicate_acks = 0;
@@ -101,14 +102,28 @@ void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   }
 }
 
+namespace {
+// D-SACK (RFC 2883 4): the first block is acknowledged already, or lies within the second.
+bool is_duplicate_report(const wire::TcpFrame& f) {
+  const wire::SackBlock& first = f.options.sack[0];
+  if (at_or_before(first.end, f.ack)) return true;
+  const wire::SackBlock& second = f.options.sack[1];
+  return f.options.sack_count > 1 && at_or_after(first.begin, second.begin) &&
+         at_or_before(first.end, second.end);
+}
+}  // namespace
+
 void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
   SubSeq highest = at_or_before(flight_->high_sacked, snd_una_) ? snd_una_ : flight_->high_sacked;
   for (unsigned i = 0; i < f.options.sack_count; ++i) {
     const wire::SackBlock& b = f.options.sack[i];
-    // Nonsense, what was never sent, and D-SACK (RFC 2883) mark nothing.
-    if (!before(b.begin, b.end) || after(b.end, snd_nxt_) || at_or_before(b.end, snd_una_) ||
-        before(b.begin, f.ack))
+    // Nonsense and what was never sent mark nothing.
+    if (!before(b.begin, b.end) || after(b.end, snd_nxt_)) continue;
+    if (i == 0 && is_duplicate_report(f)) {
+      undo_by_duplicate(ctx);
       continue;
+    }
+    if (at_or_before(b.end, snd_una_) || before(b.begin, f.ack)) continue;
     for (Segment* s = flight_->head; s != flight_->unsent && before(s->seq, b.end); s = s->sent_next) {
       if (s->is(Segment::kSacked) || before(s->seq, b.begin) || after(s->end(), b.end)) continue;
       note_delivery(ctx, *s, a);
@@ -171,7 +186,7 @@ void Connection::detect_losses(Context& ctx, Ack& a) {
 // RFC 8985 6.2 step 5: lost is what was sent before the newest delivery, by more than the reordering window.
 bool Connection::rack_losses(Context& ctx) {
   if (flight_->rack_rtt_us == 0) return false;  // nothing was delivered that could condemn another
-  std::uint32_t reorder_us = std::min(rtt_.min() / 4, rtt_.srtt());
+  std::uint32_t reorder_us = std::min(rtt_.min() / 4 * flight_->reorder_quarters, rtt_.srtt());
   if (!reordering_ && (flight_->recovery != Recovery::open || flight_->sacked_bytes >= 3U * mss_))
     reorder_us = 0;
   const std::uint32_t now = micros(ctx.now);
@@ -195,6 +210,7 @@ bool Connection::rack_losses(Context& ctx) {
 }
 
 void Connection::enter_recovery(Context& ctx) {
+  remember_window();
   flight_->recovery = Recovery::fast;
   flight_->recovery_point = snd_nxt_;
   retransmit_first_ = true;

@@ -213,6 +213,7 @@ class Connection : public Alarm, public TouchHook {
   // receiver.cpp
   void receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
   void deliver(Context& ctx, Segment& s);
+  void note_twice(Context& ctx, SubSeq begin, SubSeq end);
   void handle_fin(Context& ctx, const wire::TcpFrame& f);
   void fin_arrived(Context& ctx);
   // ack.cpp
@@ -236,7 +237,10 @@ class Connection : public Alarm, public TouchHook {
   bool retransmit_lost(Context& ctx, unsigned& left);
   bool send_new(Context& ctx, unsigned& left);
   void send_first(Context& ctx);
-  [[nodiscard]] bool holds_early() const { return sack_on_ && !flight_->early.empty(); }
+  // Whether there is something to tell that only a segment without payload has room for.
+  [[nodiscard]] bool has_sack() const {
+    return sack_on_ && (!flight_->early.empty() || flight_->twice_begin != flight_->twice_end);
+  }
   [[nodiscard]] std::uint32_t most_segments() const {
     return limits::kSegmentsOnTheWay + 2 * (cc_.cwnd / mss_);
   }
@@ -248,11 +252,18 @@ class Connection : public Alarm, public TouchHook {
   void transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
                 wire::OptionBuffer& o);
   void transmit_bare(Context& ctx, SubSeq seq, std::uint8_t flags, wire::OptionBuffer& o);
+  void write_sack(wire::OptionBuffer& o);
   void write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s);
   std::uint16_t advertise(Context& ctx, bool syn);
   bool window_update_due(const Context& ctx) const;
   bool find_path(Context& ctx);
   Segment* next_lost();
+  // undo.cpp
+  void remember_window();
+  void note_retransmission(const Context& ctx);
+  void undo_by_timestamp(Context& ctx, const wire::TcpFrame& f);
+  void undo_by_duplicate(Context& ctx);
+  void undo(Context& ctx);
   // path_mtu.cpp
   [[nodiscard]] std::uint16_t payload_for(std::uint16_t mtu) const;
   [[nodiscard]] bool is_large(const Segment& s) const;

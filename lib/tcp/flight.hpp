@@ -18,6 +18,16 @@ enum class Recovery : std::uint8_t { open, fast, timeout };
 // What the send timer waits for.
 enum class SendTimer : std::uint8_t { none, retransmit, probe, reorder, persist };
 
+// What a reduction of the window has to be taken back to, if the loss turns out to be none.
+struct Undo {
+  std::uint32_t cwnd = 0;
+  std::uint32_t ssthresh = 0;
+  Growth growth;
+  std::uint32_t stamp = 0;          // our timestamp on the first retransmission
+  std::uint16_t retransmitted = 0;  // segments sent again that were not reported to have come twice
+  bool possible = false;
+};
+
 struct Flight {
   explicit Flight(Space space = Space::subflow) : early(space) {}
 
@@ -33,6 +43,7 @@ struct Flight {
 
   // RACK (RFC 8985) and recovery.
   Growth growth;
+  Undo undo;
   SubSeq high_sacked;  // end of the highest SACKed segment
   SubSeq rack_end;
   SubSeq recovery_point;
@@ -44,6 +55,9 @@ struct Flight {
   Recovery recovery = Recovery::open;
   std::uint8_t duplicate_acks = 0;
   bool probing = false;  // a tail loss probe is out
+  std::uint8_t reorder_quarters =
+      1;                          // of the least RTT: how much reordering is waited for (RFC 8985 6.2 step 4)
+  SubSeq twice_begin, twice_end;  // received twice, to be reported by D-SACK (RFC 2883); equal: nothing
 
   Reassembly early;  // received ahead of its turn
 

@@ -100,6 +100,7 @@ bool Connection::acceptable(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
     return false;
   }
   ack_soon(ctx);
+  if (before(last, rcv_nxt_)) note_twice(ctx, f.seq, f.seq + f.payload_length);
   ctx.drop(m, before(last, rcv_nxt_) ? Drop::old_duplicate : Drop::out_of_window);
   return false;
 }

@@ -23,7 +23,7 @@ void Connection::output(Context& ctx) {
   before_output(ctx);
   if (state_ == State::closed) return;
   unsigned left = limits::kMaxSegmentsPerTurn;
-  const bool report = ack_now_ && holds_early();  // what data segments cannot say: where the holes are
+  const bool report = ack_now_ && has_sack();  // what data segments cannot say: where the holes are
   if (probe_due_) send_probe(ctx);
   bool sent = retransmit_lost(ctx, left);
   sent = send_new(ctx, left) || sent;
@@ -69,6 +69,7 @@ bool Connection::retransmit_lost(Context& ctx, unsigned& left) {
     s->clear(Segment::kLost);
     flight_->lost_bytes -= s->length;
     s->set(Segment::kRetransmitted);
+    note_retransmission(ctx);
     ++retransmissions_;
     ctx.count(Counter::tcp_retransmitted_segments);
     ctx.count(Counter::tcp_retransmitted_bytes, s->length);
@@ -147,11 +148,18 @@ void Connection::write_common_options(Context& ctx, wire::OptionBuffer& o, Segme
   if (ts_on_ && !omit_timestamps(s)) o.timestamps(millis(ctx.now) + ts_offset_, ts_recent_);
   write_options(ctx, o, s);
   // Only without payload: a full segment with blocks would be larger than the path takes (RFC 6691).
-  if (s == nullptr && holds_early() && o.room() >= 10) {
-    std::array<wire::SackBlock, 4> blocks;
-    const unsigned n = flight_->early.runs(blocks.data(), blocks.size());
-    o.sack({blocks.data(), n});
-  }
+  if (s == nullptr && o.room() >= 10) write_sack(o);
+}
+
+// What has come twice first (RFC 2883 4), then what lies behind holes.
+void Connection::write_sack(wire::OptionBuffer& o) {
+  if (!has_sack()) return;
+  std::array<wire::SackBlock, 4> blocks;
+  unsigned n = 0;
+  if (flight_->twice_begin != flight_->twice_end) blocks[n++] = {flight_->twice_begin, flight_->twice_end};
+  if (!flight_->early.empty()) n += flight_->early.runs(&blocks[n], blocks.size() - n);
+  o.sack({blocks.data(), n});
+  flight_->twice_begin = flight_->twice_end;
 }
 
 void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,

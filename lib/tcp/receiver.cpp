@@ -16,6 +16,7 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   peer_segment_ = std::max(peer_segment_, s.length);
   on_arrival(ctx, s, f);
   if (before(s.seq, rcv_nxt_)) {
+    note_twice(ctx, s.seq, rcv_nxt_);
     trim_front(s, static_cast<std::uint16_t>(rcv_nxt_ - s.seq));
     ack_now_ = true;  // the peer repeats: tell it where we are
   }
@@ -56,7 +57,18 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
     ctx.stats.drops.add(Drop::receive_pieces);
     return free_segment(s);
   }
-  if (flight_->early.insert(s) == 0) ctx.stats.drops.add(Drop::old_duplicate);
+  const SubSeq begin = s.seq;
+  const SubSeq end = s.end();
+  if (flight_->early.insert(s) != 0) return;
+  ctx.stats.drops.add(Drop::old_duplicate);
+  note_twice(ctx, begin, end);
+}
+
+// These bytes came a second time: the next acknowledgement says so (RFC 2883).
+void Connection::note_twice(Context& ctx, SubSeq begin, SubSeq end) {
+  if (!sack_on_ || begin == end || busy(ctx) == nullptr) return;
+  flight_->twice_begin = begin;
+  flight_->twice_end = end;
 }
 
 void Connection::deliver(Context& ctx, Segment& s) {

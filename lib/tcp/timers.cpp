@@ -97,6 +97,7 @@ void Connection::retransmit_timeout(Context& ctx) {
     return;
   }
   suspect_black_hole(ctx);
+  remember_window();
   if (flight_->recovery != Recovery::timeout) {
     congestion_control(congestion_).on_timeout(cc_, flight_->growth, view);
   } else {

@@ -1,0 +1,67 @@
+// Retransmissions that turn out to have been needless are taken back: the Eifel algorithm (RFC 3522) where
+// there are timestamps, D-SACK (RFC 2883) where every retransmission was reported as a duplicate, response as
+// in RFC 4015.
+#include <algorithm>
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+using stats::Counter;
+
+// Before the window is reduced. A time-out in the middle of a recovery was no mistake of one of them alone.
+void Connection::remember_window() {
+  flight_->undo = {};
+  if (flight_->recovery != Recovery::open) return;
+  flight_->undo.cwnd = cc_.cwnd;
+  flight_->undo.ssthresh = cc_.ssthresh;
+  flight_->undo.growth = flight_->growth;
+  flight_->undo.possible = true;
+}
+
+void Connection::note_retransmission(const Context& ctx) {
+  Undo& u = flight_->undo;
+  if (!u.possible) return;
+  if (u.retransmitted == 0) u.stamp = millis(ctx.now) + ts_offset_;
+  if (++u.retransmitted == 0xffff) u.possible = false;
+}
+
+// The acknowledgement of new data answers a segment that was sent before its first retransmission: the
+// original had arrived.
+void Connection::undo_by_timestamp(Context& ctx, const wire::TcpFrame& f) {
+  const Undo& u = flight_->undo;
+  if (!u.possible || u.retransmitted == 0 || flight_->recovery == Recovery::open || !ts_on_ ||
+      !f.options.has_timestamps || static_cast<std::int32_t>(f.options.ts_echo - u.stamp) >= 0)
+    return;
+  if (flight_->recovery ==
+      Recovery::timeout)  // RFC 4015 3.2 (5): so that the next delay like this is waited for
+    rtt_.sample((millis(ctx.now) + ts_offset_ - f.options.ts_echo) * 1000);
+  undo(ctx);
+}
+
+// One retransmission has arrived twice.
+void Connection::undo_by_duplicate(Context& ctx) {
+  Undo& u = flight_->undo;
+  if (flight_->reorder_quarters < 16) ++flight_->reorder_quarters;  // RFC 8985 6.2 step 4
+  if (u.possible && u.retransmitted != 0 && --u.retransmitted == 0) undo(ctx);
+}
+
+void Connection::undo(Context& ctx) {
+  Undo& u = flight_->undo;
+  u.possible = false;
+  cc_.cwnd = std::max(cc_.cwnd, u.cwnd);
+  cc_.ssthresh = std::max(cc_.ssthresh, u.ssthresh);
+  flight_->growth = u.growth;
+  flight_->recovery = Recovery::open;
+  for (Segment* s = flight_->head; s != flight_->unsent && flight_->lost_bytes != 0; s = s->sent_next) {
+    if (!s->is(Segment::kLost)) continue;
+    s->clear(Segment::kLost);
+    flight_->lost_bytes -= s->length;
+  }
+  flight_->lost_hint = nullptr;
+  reordering_ = true;
+  ctx.count(Counter::tcp_recoveries_undone);
+  touch(ctx);
+}
+
+}  // namespace braid::tcp
