@@ -42,7 +42,6 @@ COPY config /usr/share/doc/braid/config
 # A process that is not root gets capabilities only from its file; nft is started by braidd and needs its own.
 RUN setcap cap_net_admin,cap_net_raw,cap_ipc_lock+ep /usr/sbin/braidd && setcap cap_net_admin+ep /usr/sbin/nft
 USER braid
-EXPOSE 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=3s CMD ["/usr/bin/braidctl", "info"]
 ENTRYPOINT ["/usr/sbin/braidd"]

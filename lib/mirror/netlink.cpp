@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
-#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 
+#include "mirror/answer.hpp"
 #include "mirror/error.hpp"
 
 namespace braid::mirror {
@@ -17,38 +17,6 @@ namespace {
 
 constexpr int kReceiveBuffer = 1 << 20;          // bytes; a burst of changes beyond it costs a full dump
 using Buffer = std::array<std::uint8_t, 32768>;  // the kernel fills dumps up to 32 KiB per read
-
-// An answer to one request, over several reads. It is read to its end even when the tables have changed
-// meanwhile (mnl_cb_run would stop there, and the rest would pass for the answer to the next request).
-class Answer {
- public:
-  Answer(std::uint32_t sequence, const Netlink::Visit& visit) : sequence_(sequence), visit_(visit) {}
-
-  void take(const void* data, int left) {
-    const auto* message = static_cast<const nlmsghdr*>(data);
-    for (; !complete_ && mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-      if (message->nlmsg_seq != sequence_) continue;  // left over from a request that failed
-      if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) error_ = EINTR;
-      if (message->nlmsg_type == NLMSG_ERROR) {
-        error_ = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
-        complete_ = true;
-      } else if (message->nlmsg_type == NLMSG_DONE) {
-        complete_ = true;
-      } else {
-        visit_(message);
-        complete_ = (message->nlmsg_flags & NLM_F_MULTI) == 0;
-      }
-    }
-  }
-  [[nodiscard]] bool complete() const { return complete_; }
-  [[nodiscard]] int error() const { return error_; }
-
- private:
-  std::uint32_t sequence_;
-  const Netlink::Visit& visit_;
-  bool complete_ = false;
-  int error_ = 0;
-};
 
 int show(const nlmsghdr* message, void* visit) {
   (*static_cast<const Netlink::Visit*>(visit))(message);

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def main():
     parser.add_argument("--direction", default="down", choices=("down", "up"))
     parser.add_argument("--gateways", default="braid,testpmd,haproxy", help="which to measure, in this order")
     args = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # the lab goes with us
     if len(os.sched_getaffinity(0)) < 2:
         say("the veth benchmark needs two CPUs")
         return 1
@@ -64,6 +67,9 @@ def main():
     except LabError as error:
         say(f"veth benchmark: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("the lab is gone")
+        return 130
     median = {kind: statistics.median(found) for kind, found in rates.items()}
     if "braid" in median:
         result = {"veth_mbps": round(median["braid"])}

@@ -107,7 +107,8 @@ def keep(lab):
     prefix = "" if lab.name == "braid" else f"BRAID_LAB={lab.name} "
     say("\nThe lab keeps running, and the client fetches the file again and again. In another terminal:")
     if lab.is_braid:
-        say(f"  build/app/braidctl --socket {lab.state}/braid.sock sessions")
+        sudo = "sudo " if "SUDO_USER" in os.environ else ""
+        say(f"  {sudo}{os.environ.get('BRAID_BUILD', 'build')}/app/braidctl --socket {lab.state}/braid.sock sessions")
         say(f"  {prefix}scripts/lab exec gw curl -s http://127.0.0.1:9464/metrics")
     say(f"  {prefix}scripts/lab exec client ss -Mni")
     say(f"  {prefix}scripts/lab cut a          (and: heal a, unplug b, plug b)")

@@ -32,6 +32,7 @@ install_packages() (
   command -v dpkg-query >/dev/null || die "this is not a Debian system; install by hand: $*"
   mapfile -t missing < <(missing_packages "$@")
   [[ ${#missing[@]} -eq 0 ]] && return
+  is_root || command -v sudo >/dev/null || die "needs root to install ${missing[*]} (no sudo here)"
   say "installing Debian packages: ${missing[*]}"
   local policy=/usr/sbin/policy-rc.d mark='held back by braid' status=0 log
   log=$(mktemp)
