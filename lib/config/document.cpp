@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "config/scalars.hpp"
+#include "config/survey.hpp"
 
 namespace braid::config {
 
@@ -16,48 +17,16 @@ namespace {
 
 Mistake whole_file(std::string text) { return Mistake{0, 0, {}, std::move(text)}; }
 
-// Control characters break YAML readers and terminals alike: found before the parser sees them.
-bool find_control_character(std::string_view text, std::vector<Mistake>& mistakes) {
-  unsigned line = 1;
-  unsigned column = 1;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f) {
-      mistakes.push_back(
-          {line,
-           column,
-           {},
-           "byte " + quote(std::string_view(&c, 1)) + " is a control character; must be plain UTF-8 text"});
-      return true;
-    }
-    ++column;
-    if (c == '\n') {
-      ++line;
-      column = 1;
-    }
-  }
-  return false;
-}
-
 // Returns false when there is no tree to look at; why is in `mistakes`.
 bool parse(std::string_view text, const std::string& example, YAML::Node& root,
            std::vector<Mistake>& mistakes) {
-  if (find_control_character(text, mistakes)) return false;
   try {
-    const auto documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || documents.front().IsNull()) {
+    if (!survey(text, mistakes)) return false;
+    root = YAML::Load(std::string(text));
+    if (root.IsNull()) {
       mistakes.push_back(whole_file("is empty; start from " + example));
       return false;
     }
-    if (documents.size() > 1) {
-      const auto mark = documents[1].Mark();
-      mistakes.push_back({static_cast<unsigned>(mark.line + 1),
-                          1,
-                          {},
-                          "is a second YAML document; must be one document (remove the line ---)"});
-      return false;
-    }
-    root = documents.front();
     return true;
   } catch (const YAML::Exception& e) {
     // yaml-cpp's words for text nested beyond its bound.
