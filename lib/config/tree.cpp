@@ -164,7 +164,7 @@ bool read(Walk& walk, const Item& item, unsigned& out, std::uint64_t min, std::u
     if (value)
       note = ", without quotes";
     else if (text.size() > 1 && text.front() == '0' &&
-             parse_unsigned(text.substr(text.find_first_not_of('0'))))
+             parse_unsigned(text.substr(std::min(text.find_first_not_of('0'), text.size() - 1))))
       note = ", without leading zeros";
     walk.mistake(item, quote(text) + " is not a number; must be " + range + note);
     return false;

@@ -58,6 +58,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"workers: {count: 017}",
               "5:18: workers.count: \"017\" is not a number; must be a whole number from 1 to 16, without "
               "leading zeros"},
+        Wrong{"workers: {count: 00}",
+              "5:18: workers.count: \"00\" is not a number; must be a whole number from 1 to 16, without "
+              "leading zeros"},
         Wrong{"workers: {count: \"2\"}",
               "5:18: workers.count: \"2\" is not a number; must be a whole number from 1 to 16, without "
               "quotes"},
