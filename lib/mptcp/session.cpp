@@ -117,7 +117,8 @@ void Session::on_alarm(Context& ctx) {
   if (phase_ == Phase::ended) return;
   if (life_due_.reached(ctx.now)) {
     life_due_ = {};
-    if (released_ && phase_ != Phase::aborting) return abort(ctx);
+    if (phase_ == Phase::aborting) return fail(ctx, failure_);
+    if (released_) return abort(ctx);
     if (phase_ == Phase::running && subflow_count() == 0) return fail(ctx, Failure::timed_out);
   }
   const Instant due = std::min(retry_due_.at(ctx.now), life_due_.at(ctx.now));
@@ -127,7 +128,7 @@ void Session::on_alarm(Context& ctx) {
 Duration Session::retransmit_after() const {
   const Subflow* sf = best_subflow();
   const Duration base = sf != nullptr ? sf->rtt().rto() : Duration(std::chrono::seconds(1));
-  return base * (1U << std::min<unsigned>(retries_, 6));
+  return std::min(base * (1U << std::min<unsigned>(retries_, 6)), from_micros(tcp::Rtt::kMaxRto));
 }
 
 // What TCP's own retransmission does not repeat: DATA_FIN, announcements, MP_FASTCLOSE, and data that a

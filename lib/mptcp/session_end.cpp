@@ -48,6 +48,7 @@ void Session::abort(Context& ctx) {
   chosen->send_fastclose(ctx);
   retries_ = 0;
   arm(ctx, ctx.now + retransmit_after());
+  live_until(ctx, ctx.now + ctx.timeouts.fin_wait);
   wake(ctx);
 }
 

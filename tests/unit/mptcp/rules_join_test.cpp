@@ -325,6 +325,19 @@ TEST_F(MptcpRules, R37_ServerResetBecomesFastcloseInAnAckUntilReset) {
   EXPECT_EQ(l.gateway->engine().use().sessions, 0U);
 }
 
+// The peer chooses the round-trip time, but not how long a session that is over stays.
+TEST_F(MptcpRules, R37_FastcloseIsGivenUpSoonOnASlowPathToo) {
+  Lab& l = scripted({}, {.send = 10'000, .send_key = 2, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(45s);
+  c.say({.options = m.ack(10'000)});  // of segments too that were sent once only: a round trip of 45 s
+  l.world.run_for(10ms);
+  l.gateway->abort_all();
+  l.server_host().die();
+  EXPECT_TRUE(l.run([&l] { return l.gateway->in_use() == 0; }, tcp::Timeouts{}.fin_wait + 1s));
+}
+
 TEST_F(MptcpRules, R38_RemoveAddrProbesFirstAndNeverTheLastPath) {
   Lab& l = scripted();
   MpClient m(l);
