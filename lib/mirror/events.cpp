@@ -49,6 +49,11 @@ Ip ip_of(const Attributes& a, unsigned type, int family) {
   return a.has(type) && a.size(type) == ip_size(family) ? read_ip(family, a.data(type)) : Ip{};
 }
 
+// An IPv4-mapped address in an IPv6 message would pass for IPv4, and its length count in other bits.
+bool is_prefix(const Prefix& p, int family) {
+  return p.ip.is_v4() == (family == AF_INET) && p.length <= 8 * ip_size(family);
+}
+
 bool mac_of(const Attributes& a, unsigned type, Mac& out) {
   if (!a.has(type) || a.size(type) != out.bytes.size()) return false;
   std::memcpy(out.bytes.data(), a.data(type), out.bytes.size());
@@ -84,12 +89,13 @@ std::optional<Event> parse_address(const nlmsghdr* message) {
   if (info == nullptr || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)) return std::nullopt;
   const Ip local = ip_of(a, IFA_LOCAL, info->ifa_family);
   const Ip ip = local.is_unset() ? ip_of(a, IFA_ADDRESS, info->ifa_family) : local;
-  if (ip.is_unset()) return std::nullopt;
+  const Prefix address{ip, info->ifa_prefixlen};
+  if (ip.is_unset() || !is_prefix(address, info->ifa_family)) return std::nullopt;
   const std::uint32_t flags = a.has(IFA_FLAGS) ? a.u32(IFA_FLAGS) : info->ifa_flags;
   const bool usable =
       (flags & IFA_F_DADFAILED) == 0 && ((flags & IFA_F_TENTATIVE) == 0 || (flags & IFA_F_OPTIMISTIC) != 0);
   return AddressEvent{message->nlmsg_type == RTM_DELADDR || !usable, static_cast<int>(info->ifa_index),
-                      Prefix{ip, info->ifa_prefixlen}};
+                      address};
 }
 
 // A gateway is of the route's family (RTA_GATEWAY) or of the other one (RTA_VIA, RFC 8950).
@@ -133,7 +139,9 @@ std::optional<Event> parse_route(const nlmsghdr* message) {
   e.gone = message->nlmsg_type == RTM_DELROUTE;
   e.replaces = (message->nlmsg_flags & NLM_F_REPLACE) != 0;
   const Ip any = info->rtm_family == AF_INET ? Ip::v4(0) : Ip::v6(0, 0);
+  if (a.has(RTA_DST) && a.size(RTA_DST) != ip_size(info->rtm_family)) return std::nullopt;
   e.prefix = {a.has(RTA_DST) ? ip_of(a, RTA_DST, info->rtm_family) : any, info->rtm_dst_len};
+  if (!is_prefix(e.prefix, info->rtm_family)) return std::nullopt;
   e.metric = a.u32(RTA_PRIORITY);
   e.source = ip_of(a, RTA_PREFSRC, info->rtm_family);
   if (a.has(RTA_METRICS)) {

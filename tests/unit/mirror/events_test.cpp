@@ -157,6 +157,36 @@ TEST(Events, OtherTablesAndKindsOfRoutesAreIgnored) {
   EXPECT_FALSE(parse_event(m.header()));
 }
 
+TEST(Events, PrefixesThatTheirFamilyCannotHaveAreIgnored) {
+  Message route;
+  auto* info = begin_route(route);
+  route.ip(RTA_DST, "198.19.0.0");
+  mnl_attr_put_u32(route.header(), RTA_OIF, 7);
+  info->rtm_dst_len = 32;
+  EXPECT_TRUE(parse_event(route.header()));
+  info->rtm_dst_len = 33;
+  EXPECT_FALSE(parse_event(route.header()));
+  info->rtm_dst_len = 16;
+  info->rtm_family = AF_INET6;  // the address has four bytes
+  EXPECT_FALSE(parse_event(route.header()));
+
+  // RFC 4291 2.5.5.2: some keep IPv4-mapped addresses off the network by such a route.
+  Message mapped;
+  info = begin_route(mapped);
+  info->rtm_family = AF_INET6;
+  info->rtm_dst_len = 96;
+  mapped.ip(RTA_DST, "::ffff:0.0.0.0");
+  mnl_attr_put_u32(mapped.header(), RTA_OIF, 7);
+  EXPECT_FALSE(parse_event(mapped.header()));
+
+  Message address;
+  auto* a = address.begin<ifaddrmsg>(RTM_NEWADDR);
+  a->ifa_family = AF_INET;
+  a->ifa_prefixlen = 33;
+  address.ip(IFA_LOCAL, "198.18.0.1");
+  EXPECT_FALSE(parse_event(address.header()));
+}
+
 TEST(Events, NeighbourStatesThatServe) {
   const std::pair<std::uint16_t, Reach> cases[] = {
       {NUD_REACHABLE, Reach::confirmed}, {NUD_DELAY, Reach::confirmed},    {NUD_PROBE, Reach::confirmed},
