@@ -20,10 +20,11 @@ void Engine::accept(Arrival& a, const relay::Listener& listener) {
   const auto& o = a.tcp.options.mptcp;
   if (o.has(wire::kMpCapable)) {
     const wire::MpCapable& c = o.capable;
-    // Rules 8 and 9: another version, the extension bit or a missing H bit mean plain TCP.
+    // Rules 8 and 9: version 0, the extension bit or a missing H bit mean plain TCP. Who asks for a later
+    // version is answered with ours (3.1).
     if (!listener.mptcp) {
       stats_.fallbacks.add(Fallback::disabled);
-    } else if (c.version != 1 || c.extension || !c.hmac_sha256 || c.keys != 0) {
+    } else if (c.version == 0 || c.extension || !c.hmac_sha256 || c.keys != 0) {
       stats_.fallbacks.add(Fallback::version);
     } else if (accept_mptcp(a, listener)) {
       return;

@@ -148,38 +148,54 @@ void Session::on_retransmit(Context& ctx) {
       if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
       again = true;
     }
-    if (announce_next_ < profile_.announce.size() && phase_ == Phase::running) {
-      if (retries_ > 4) {  // never echoed: the next one
-        ++announce_next_;
-        retries_ = 0;
-      }
-      if (announce_next_ < profile_.announce.size()) {
-        announce_due_ = true;
-        if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
-        again = true;
-      }
-    }
-    Segment* head = data_.front();
-    if (head != nullptr && head != unsent_) {
-      const bool stuck = retry_una_ == static_cast<std::uint32_t>(snd_una_.raw);
-      // Not before the peer has proved that it reads mappings: to plain TCP these would be new bytes.
-      if (stuck && heard_data_ack_ && !head->is(Segment::kInSent) && !head->is(Segment::kReinject)) {
-        head->set(Segment::kReinject);
-        ++reinject_pending_;
-        reinject_hint_ = nullptr;
-        touch(ctx);
-      }
-      again = true;
-    }
-    if (unsent_ != nullptr && phase_ == Phase::running) {
-      if (head == unsent_)  // all is acknowledged and yet nothing may go: ask for the window
-        for (Subflow* sf : subflows_)
-          if (sf != nullptr && sf->usable()) sf->probe(ctx);
-      touch(ctx);
-      again = true;
-    }
+    if (phase_ == Phase::running && announce_again(ctx)) again = true;
+    if (send_data_again(ctx)) again = true;
   }
   if (again) arm(ctx, ctx.now + retransmit_after());
+}
+
+// The announcement under way once more, a few times; whoever never echoes it does not want it.
+bool Session::announce_again(Context& ctx) {
+  constexpr std::uint8_t kTries = 4;
+  if (announce_next_ >= profile_.announce.size()) return false;
+  if (++announce_tries_ > kTries) {
+    ++announce_next_;
+    announce_tries_ = 0;
+  }
+  if (announce_next_ >= profile_.announce.size()) return false;
+  announce_due_ = true;
+  if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
+  return true;
+}
+
+// Data whose DATA_ACK does not come, or that no window takes.
+bool Session::send_data_again(Context& ctx) {
+  bool again = false;
+  Segment* head = data_.front();
+  if (head != nullptr && head != unsent_) {
+    again = true;
+    const bool stuck = retry_una_ == static_cast<std::uint32_t>(snd_una_.raw) && !head->is(Segment::kInSent);
+    Subflow* alone = stuck && can_fall_back() ? best_subflow() : nullptr;
+    if (alone != nullptr && alone->stripped()) {  // TCP acknowledges, and nobody speaks of data any more
+      fall_back(ctx, *alone, stats::Fallback::stripped);
+      return true;
+    }
+    // Not before the peer has proved that it reads mappings: to plain TCP these would be new bytes.
+    if (stuck && heard_data_ack_ && !head->is(Segment::kReinject)) {
+      head->set(Segment::kReinject);
+      ++reinject_pending_;
+      reinject_hint_ = nullptr;
+      touch(ctx);
+    }
+  }
+  if (unsent_ != nullptr && phase_ == Phase::running) {
+    if (head == unsent_)  // all is acknowledged and yet nothing may go: ask for the window
+      for (Subflow* sf : subflows_)
+        if (sf != nullptr && sf->usable()) sf->probe(ctx);
+    touch(ctx);
+    again = true;
+  }
+  return again;
 }
 
 }  // namespace braid::mptcp

@@ -96,8 +96,10 @@ class Session final : public tcp::Stream, public Alarm {
   void initial_window(std::uint32_t bytes) { snd_edge_ = later(snd_edge_, snd_una_ + bytes); }
   void peer_wants_checksum() { checksum_ = true; }
   void fall_back(Context& ctx, Subflow& sf, stats::Fallback cause);
-  // A mapping is missing or contradictory on `sf`.
-  void mapping_failed(Context& ctx, Subflow& sf);
+  // Bytes came on `sf` without a mapping.
+  void mapping_missing(Context& ctx, Subflow& sf);
+  // MP_FAIL in an ACK (3.7).
+  void peer_failed(Context& ctx, Subflow& sf);
   void fastclosed(Context& ctx);
   void peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a);
   void peer_removed(Context& ctx, const wire::RemoveAddr& r);
@@ -161,10 +163,14 @@ class Session final : public tcp::Stream, public Alarm {
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);
   bool give_copy(Context& ctx, Subflow& sf, Segment& s);
+  bool append_to_plain(Segment& s);
   bool cut_to(Context& ctx, Segment& s, std::uint16_t room);
   void reinject_from(std::uint8_t slot, bool gone);
   [[nodiscard]] Subflow* best_subflow() const;
   void send_data_fin(Context& ctx);
+  [[nodiscard]] bool can_fall_back() const;
+  bool announce_again(Context& ctx);
+  bool send_data_again(Context& ctx);
   void start_announcing(Context& ctx);
   void wake(Context& ctx) {
     if (user != nullptr) user->touch(ctx);
@@ -216,6 +222,7 @@ class Session final : public tcp::Stream, public Alarm {
   Failure failure_ = Failure::none;
   std::uint8_t retries_ = 0;
   std::uint8_t announce_next_ = 0;  // index of the announcement under way
+  std::uint8_t announce_tries_ = 0;
   std::uint8_t subflows_max_ = 0;
   bool remote_known_ : 1 = false;
   bool checksum_ : 1 = false;

@@ -76,18 +76,25 @@ void Session::end_if_unused(Context& ctx) {
   owner_.session_ended(ctx, *this);
 }
 
+// Rule 27: the stream can go on alone on the one subflow there is and ever was, if nothing was sent twice at
+// data level and nothing is missing.
+bool Session::can_fall_back() const {
+  if (phase_ == Phase::handshake) return true;
+  return phase_ == Phase::running && subflow_count() == 1 && !ever_joined_ && reinjected_ == 0 &&
+         flight_->early.empty();
+}
+
+// The one place where a session becomes a plain connection. Where it cannot, the subflow ends.
 void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   if (fallen_back()) return;
-  // Rule 27: the stream continues on this subflow alone only if it has no holes.
-  const bool whole = subflow_count() == 1 && !ever_joined_ && reinjected_ == 0 && flight_->early.empty();
-  if (phase_ != Phase::handshake && (phase_ != Phase::running || !whole))
-    return sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
+  if (!can_fall_back()) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   ctx.stats.fallbacks.add(cause);
   sf.deliver_kept(ctx);
+  const bool told = phase_ == Phase::running && remote_known_;  // a peer that reads DSS is told where it ends
   phase_ = Phase::fallen_back;
   if (!remote_known_) rcv_nxt_ = rcv_edge_ = DataSeq(1);
   if (peer_fin_known_ && !peer_finished_) peer_fin_known_ = false;
-  sf.become_plain();
+  sf.become_plain(told);
   // No DATA_ACK will come: what TCP has acknowledged is through, and a DATA_FIN becomes a FIN.
   while (data_.front() != nullptr && data_.front() != unsent_ && !data_.front()->is(Segment::kInSent))
     free_data(ctx, data_.front()->data_end());
@@ -95,12 +102,21 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   touch(ctx);
 }
 
-// Bytes without a usable mapping. Before anything was confirmed a middlebox has eaten the options, and plain
-// TCP goes on (3.7); later the subflow is broken and goes, while the others carry on.
-void Session::mapping_failed(Context& ctx, Subflow& sf) {
+// Before anything was confirmed a middlebox has eaten the options from the beginning, later in mid-stream
+// (3.7). With checksums the stream was to be proof against exactly that, so it does not go on without.
+void Session::mapping_missing(Context& ctx, Subflow& sf) {
   const bool nothing_yet = rcv_nxt_ == remote_first() && !heard_data_ack_;
-  if (nothing_yet && subflow_count() == 1) return fall_back(ctx, sf, stats::Fallback::no_mapping);
-  sf.reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
+  if (subflow_count() > 1) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
+  if (nothing_yet) return fall_back(ctx, sf, stats::Fallback::no_mapping);
+  if (checksum_) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
+  fall_back(ctx, sf, stats::Fallback::stripped);
+}
+
+// Beside other subflows MP_FAIL comes on a RST; a peer that says it in an ACK believes to be on the only one.
+void Session::peer_failed(Context& ctx, Subflow& sf) {
+  ctx.count(Counter::mptcp_fail_received);
+  if (subflow_count() > 1) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
+  fall_back(ctx, sf, stats::Fallback::peer);
 }
 
 }  // namespace braid::mptcp

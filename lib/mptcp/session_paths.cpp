@@ -153,8 +153,8 @@ void Session::reinject_from(std::uint8_t slot, bool gone) {
 
 void Session::start_announcing(Context& ctx) {
   announce_next_ = 0;
+  announce_tries_ = 0;
   announce_due_ = true;
-  retries_ = 0;
   if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
   arm(ctx, ctx.now + retransmit_after());
 }
@@ -186,7 +186,7 @@ bool Session::take_announcement(wire::AddAddr& out) {
 void Session::announcement_echoed(std::uint8_t id) {
   if (id != announce_next_ + 1) return;
   ++announce_next_;
-  retries_ = 0;
+  announce_tries_ = 0;
   announce_due_ = announce_next_ < profile_.announce.size();
 }
 

@@ -18,6 +18,7 @@ void Session::write(Context& ctx, SegmentQueue& segments) {
     if (unsent_ != nullptr && bytes <= limits::kSmallSegment &&
         tcp::append_small(*data_.back(), *s, segment_room()))
       continue;
+    if (fallen_back() && unsent_ == nullptr && append_to_plain(*s)) continue;
     s->flags = 0;
     s->set(Segment::kInData);
     s->dsn = at;
@@ -25,6 +26,12 @@ void Session::write(Context& ctx, SegmentQueue& segments) {
     if (unsent_ == nullptr) unsent_ = s;
   }
   touch(ctx);
+}
+
+// The one plain subflow holds all that waits.
+bool Session::append_to_plain(Segment& s) {
+  Subflow* sf = best_subflow();
+  return sf != nullptr && !data_.empty() && sf->append(s);
 }
 
 void Session::data_ack(Context& ctx, Subflow&, DataSeq ack, std::uint32_t window) {

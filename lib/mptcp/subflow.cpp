@@ -144,10 +144,7 @@ bool Subflow::omit_timestamps(const Segment* s) const {
 
 void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
   if (session_ == nullptr) return;
-  if (plain_) {  // MP_FAIL is the last word of a session that falls back
-    if (s == nullptr && fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
-    return;
-  }
+  if (plain_) return write_plain_options(o, s);
   if (fastclose_) {
     o.mp_fastclose(session_->remote_key());
     return;
@@ -187,6 +184,24 @@ void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
   write_dss(ctx, o, s);
 }
 
+// The last words of a session that falls back: MP_FAIL, and where the mapping that never ends begins (3.7).
+void Subflow::write_plain_options(wire::OptionBuffer& o, Segment* s) {
+  if (s == nullptr) {
+    if (fail_due_ && o.mp_fail(map_.dsn.raw)) fail_due_ = fail_repeats_;
+    return;
+  }
+  if (!infinite_) return;
+  if (!infinite_set_) infinite_at_ = s->seq;
+  infinite_set_ = true;
+  if (s->seq != infinite_at_) return;
+  wire::Dss d;  // rule 26: length and checksum 0
+  d.has_map = true;
+  d.dsn = s->dsn.raw;
+  d.ssn = static_cast<std::uint32_t>(s->seq - initial_send());
+  d.has_checksum = session_->checksum();
+  o.dss(d);
+}
+
 void Subflow::write_dss(Context&, wire::OptionBuffer& o, Segment* s) {
   wire::Dss d;
   d.has_ack = session_->knows_peer();  // rule 6
@@ -224,6 +239,9 @@ void Subflow::write_reset_options(Context& ctx, wire::OptionBuffer& o) {
   if (r != RstReason::none) o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(r)});
 }
 
+// Apple takes MP_FAIL on a RST that is nothing but a RST.
+std::uint8_t Subflow::reset_flags() const { return fail_due_ ? 0 : wire::kAck; }
+
 void Subflow::reset_with(Context& ctx, RstReason reason, Failure why) {
   reset_reason_ = reason;
   reset(ctx, why);
@@ -243,6 +261,12 @@ void Subflow::send_fastclose(Context& ctx) {
 
 // It names the data sequence number of the mapping that failed, which stays the last one.
 void Subflow::send_mp_fail(Context& ctx) {
+  fail_due_ = fail_repeats_ = true;
+  ctx.count(Counter::mptcp_fail_sent);
+  bare_soon(ctx);
+}
+
+void Subflow::answer_mp_fail(Context& ctx) {
   fail_due_ = true;
   ctx.count(Counter::mptcp_fail_sent);
   bare_soon(ctx);
@@ -254,10 +278,11 @@ void Subflow::tell_priority(Context& ctx, bool as_backup) {
   bare_soon(ctx);
 }
 
-void Subflow::become_plain() {
+void Subflow::become_plain(bool told) {
   if (plain_) return;
   const std::uint16_t before = option_overhead();
   plain_ = true;
+  infinite_ = told;
   recompute_mss(before);
 }
 

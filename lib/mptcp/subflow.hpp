@@ -37,11 +37,16 @@ class Subflow final : public tcp::Connection {
   // RST with MP_TCPRST, or with MP_FASTCLOSE.
   void reset_with(Context& ctx, stats::RstReason reason, Failure why);
   void reset_with_fastclose(Context& ctx);
-  // From now on the subflow is a plain connection (fallback).
-  void become_plain();
+  // From now on the subflow is a plain connection (fallback). `told`: the first data that follows says so by
+  // an infinite mapping.
+  void become_plain(bool told);
+  // The last segment carried no MPTCP option.
+  [[nodiscard]] bool stripped() const { return stripped_; }
   // Hands up, unverified, what was kept for its mapping's checksum: it comes before all that follows.
   void deliver_kept(Context& ctx);
+  // MP_FAIL in every ACK until the peer has answered; or once, as an answer.
   void send_mp_fail(Context& ctx);
+  void answer_mp_fail(Context& ctx);
   // Counts payload by the kind of path it takes.
   void count_bytes(Context& ctx, std::uint32_t n) const;
 
@@ -58,6 +63,8 @@ class Subflow final : public tcp::Connection {
   std::uint32_t reinjected = 0;
 
  private:
+  SubSeq infinite_at_;  // first byte under the infinite mapping, once infinite_set_
+
   void write_syn_options(Context& ctx, wire::OptionBuffer& o) override;
   void write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) override;
   void write_reset_options(Context& ctx, wire::OptionBuffer& o) override;
@@ -83,12 +90,15 @@ class Subflow final : public tcp::Connection {
   }
   // DSS with short numbers; who opened the session also sends MP_CAPABLE with data, which is longer (3.1).
   [[nodiscard]] std::uint16_t option_overhead() const override {
-    if (plain_) return 0;
+    if (plain_ && !infinite_) return 0;
     return origin_ == Origin::capable_active ? 24 : 20;
   }
 
   bool third_ack_capable(Context& ctx, const wire::TcpFrame& f);
   bool third_ack_join(Context& ctx, const wire::TcpFrame& f);
+  [[nodiscard]] std::uint8_t reset_flags() const override;
+  bool on_plain_options(Context& ctx, const wire::MptcpOptions& o);
+  void write_plain_options(wire::OptionBuffer& o, Segment* s);
   bool on_reset_options(Context& ctx, const wire::MptcpOptions& o);
   bool mapping_for(Segment& s);
   void deliver_mapped(Context& ctx, Segment& s);
@@ -111,6 +121,10 @@ class Subflow final : public tcp::Connection {
   bool prio_due_ : 1 = false;
   bool prio_backup_ : 1 = false;
   bool fail_due_ : 1 = false;
+  bool fail_repeats_ : 1 = false;  // the peer has not answered our MP_FAIL
+  bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
+  bool infinite_set_ : 1 = false;
+  bool stripped_ : 1 = false;
 };
 
 }  // namespace braid::mptcp

@@ -17,8 +17,9 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
   if (f.has(wire::kRst)) return on_reset_options(ctx, o);
   if (stale) session_->subflow_heard(ctx, *this);
   if (origin_ == Origin::join_active) confirmed_ = true;  // the fourth ACK
-  if (plain_) return true;
-  if (o.present == 0) {
+  if (plain_) return on_plain_options(ctx, o);
+  stripped_ = o.present == 0;
+  if (stripped_) {
     // 3.7: our data is acknowledged, but not as data: the peer reads this connection as plain TCP.
     const bool taken_for_plain = !joined() && session_->knows_peer() && !session_->got_data_ack() &&
                                  after(f.ack, initial_send() + 1) && bytes_out != 0;
@@ -50,10 +51,23 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
     backup = o.prio_backup;
   }
   if (o.has(wire::kMpFail) && session_ != nullptr) {
-    ctx.count(Counter::mptcp_fail_received);
-    if (session_->subflow_count() == 1) session_->fall_back(ctx, *this, stats::Fallback::peer);
+    session_->peer_failed(ctx, *this);
+    if (session_ != nullptr) answer_mp_fail(ctx);
   }
   return session_ != nullptr;
+}
+
+// After a fallback: the peer's answer to our MP_FAIL, or its own.
+bool Subflow::on_plain_options(Context& ctx, const wire::MptcpOptions& o) {
+  const bool failed = o.has(wire::kMpFail);
+  const bool infinite = o.has(wire::kMpDss) && o.dss.has_map && o.dss.length == 0;
+  if (failed) ctx.count(Counter::mptcp_fail_received);
+  if (fail_repeats_ && (failed || infinite)) {
+    fail_due_ = fail_repeats_ = false;
+  } else if (failed) {
+    answer_mp_fail(ctx);  // our answer was lost
+  }
+  return true;
 }
 
 bool Subflow::on_reset_options(Context& ctx, const wire::MptcpOptions& o) {
@@ -151,7 +165,11 @@ void Subflow::deliver_mapped(Context& ctx, Segment& s) {
 
 void Subflow::bad_mapping(Context& ctx, Segment& s) {
   if (session_ == nullptr) return tcp::free_segment(s);
-  session_->mapping_failed(ctx, *this);
+  if (s.is(Segment::kMapped)) {  // contradicts another, or itself
+    reset_with(ctx, RstReason::mptcp, Failure::internal);
+  } else {
+    session_->mapping_missing(ctx, *this);
+  }
   if (session_ == nullptr || !plain_) {
     ctx.stats.drops.add(Drop::data_unmapped);
     return tcp::free_segment(s);
@@ -193,12 +211,11 @@ void Subflow::finish_checked_mapping(Context& ctx, tcp::Flight& f) {
   verified.append(f.kept);
   if (map_checksum_ != plain && map_checksum_ != with_fin) {
     ctx.stats.drops.add(Drop::data_checksum);
+    send_mp_fail(ctx);
     if (session_->subflow_count() > 1) {
       verified.free_all();
-      send_mp_fail(ctx);
       return reset_with(ctx, RstReason::middlebox, Failure::internal);
     }
-    send_mp_fail(ctx);
     session_->fall_back(ctx, *this, stats::Fallback::checksum);
   }
   while (Segment* s = verified.pop_front()) {

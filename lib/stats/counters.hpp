@@ -137,6 +137,7 @@ enum class Counter : std::uint8_t {
   X(retried_syn, "the client repeated its SYN without MP_CAPABLE")     \
   X(no_token, "no free token in this worker's slice")                  \
   X(no_mapping, "data without a mapping before any was confirmed")     \
+  X(stripped, "MPTCP options vanished in mid-stream")                  \
   X(checksum, "DSS checksum failed on the only subflow")               \
   X(peer, "the peer sent an infinite mapping or MP_FAIL")              \
   X(disabled, "the listener does not offer MPTCP")

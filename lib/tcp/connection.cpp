@@ -163,6 +163,13 @@ void Connection::push(Context& ctx, Segment& s) {
   touch(ctx);
 }
 
+bool Connection::append(Segment& s) {
+  const std::uint32_t bytes = s.length;
+  if (!has_unsent() || !append_small(*flight_->tail, s, mss_)) return false;
+  flight_->unsent_bytes += bytes;
+  return true;
+}
+
 void Connection::finish(Context& ctx) {
   if (fin_wanted_) return;
   fin_wanted_ = true;

@@ -56,6 +56,9 @@ class Connection : public Alarm, public TouchHook {
 
   // Appends a segment to be sent; the caller has seen to it that the peer can take its size.
   void push(Context& ctx, Segment& s);
+  // Puts a small segment behind the bytes of the last one, if that waits to be sent: a peer that does not
+  // read must not fill our buffers with crumbs. False: `s` stays the caller's.
+  bool append(Segment& s);
   // FIN after everything pushed. Idempotent.
   void finish(Context& ctx);
   // RST to the peer if it knows the connection, and closed at once.
@@ -144,6 +147,8 @@ class Connection : public Alarm, public TouchHook {
   virtual void write_options(Context&, wire::OptionBuffer&, Segment* /*s*/) {}
   // Options of a RST.
   virtual void write_reset_options(Context&, wire::OptionBuffer&) {}
+  // Flags of a RST besides RST itself.
+  [[nodiscard]] virtual std::uint8_t reset_flags() const { return wire::kAck; }
   // The peer's SYN once more, before our SYN/ACK is.
   virtual void on_repeated_syn(Context&, const wire::TcpFrame&) {}
   // The segment that completes a passive open. False: the hook has ended the connection.
@@ -189,9 +194,6 @@ class Connection : public Alarm, public TouchHook {
   }
   void recompute_mss(std::uint16_t overhead_before);
   [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
-  [[nodiscard]] Segment* send_tail() const { return flight_->tail; }
-  // The last segment, not sent yet, has become longer by so much.
-  void note_appended(std::uint32_t bytes) { flight_->unsent_bytes += bytes; }
   // What the connection has on the way; busy(): to write to, nullptr when there is no memory for it.
   [[nodiscard]] const Flight& flight() const { return *flight_; }
   Flight* busy(Context& ctx);

@@ -309,7 +309,7 @@ void Connection::send_reset(Context& ctx) {
   wire::OptionBuffer o;
   write_reset_options(ctx, o);
   ctx.count(Counter::tcp_resets_sent);
-  transmit_bare(ctx, snd_nxt_, wire::kRst | wire::kAck, o);
+  transmit_bare(ctx, snd_nxt_, static_cast<std::uint8_t>(wire::kRst | reset_flags()), o);
 }
 
 }  // namespace braid::tcp

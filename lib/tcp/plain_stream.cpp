@@ -58,7 +58,11 @@ void PlainStream::on_fin(Context& ctx) {
 void PlainStream::write(Context& ctx, SegmentQueue& segments) {
   while (Segment* s = segments.pop_front()) {
     s->flags = 0;
-    if (append(*s)) continue;
+    const std::uint32_t bytes = s->length;
+    if (append(*s)) {
+      unfreed_ += bytes;
+      continue;
+    }
     // A segment larger than the peer takes is cut; the bytes stay where they are.
     while (s->length > mss()) {
       Segment* rest = split_segment(ctx.buffers, *s, mss());
@@ -74,15 +78,6 @@ void PlainStream::write(Context& ctx, SegmentQueue& segments) {
     unfreed_ += s->length;
     push(ctx, *s);
   }
-}
-
-// A small segment behind another that waits: a peer that does not read must not fill our buffers with crumbs.
-bool PlainStream::append(Segment& s) {
-  const std::uint32_t bytes = s.length;
-  if (!has_unsent() || !append_small(*send_tail(), s, mss())) return false;
-  unfreed_ += bytes;
-  note_appended(bytes);
-  return true;
 }
 
 void PlainStream::on_unqueued(Context& ctx, Segment& s) {

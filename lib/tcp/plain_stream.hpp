@@ -34,7 +34,6 @@ class PlainStream final : public Connection, public Stream {
   void on_send_room(Context& ctx) override { wake(ctx); }
   void on_closed(Context& ctx, Failure why) override;
   [[nodiscard]] std::uint32_t receive_room(const Context& ctx) const override;
-  bool append(Segment& s);
   void wake(Context& ctx) {
     if (user != nullptr) user->touch(ctx);
   }

@@ -1,0 +1,228 @@
+// Fallback after the handshake (RFC 8684 3.7), packet by packet: MP_FAIL, infinite mappings, options that
+// vanish.
+#include "unit/mptcp/rules.hpp"
+
+namespace braid::kit {
+namespace {
+
+using stats::Counter;
+using stats::Fallback;
+
+class MptcpFallback : public MptcpRules {
+ protected:
+  // Three bytes whose checksum is wrong.
+  static Options bad_checksum(const MpClient& m, std::uint64_t at = 0, std::uint32_t ssn = 1) {
+    return [&m, at, ssn](wire::OptionBuffer& o) {
+      wire::Dss d;
+      d.has_map = d.dsn_is_8 = d.has_checksum = true;
+      d.dsn = idsn_of(m.key()) + 1 + at;
+      d.ssn = ssn;
+      d.length = 3;
+      d.checksum = 0x1234;
+      o.dss(d);
+    };
+  }
+  static Options mp_fail(const MpClient& m) {
+    return [&m](wire::OptionBuffer& o) { o.mp_fail(idsn_of(m.key()) + 1); };
+  }
+  static std::optional<Heard> next_data(Remote& c) {
+    while (auto h = c.next(200ms))
+      if (!h->data.empty()) return h;
+    return {};
+  }
+  static bool is_infinite(const Heard& h) {
+    return h.mp().has(wire::kMpDss) && h.mp().dss.has_map && h.mp().dss.length == 0 &&
+           h.mp().dss.checksum == 0;
+  }
+};
+
+TEST_F(MptcpFallback, R26_MpFailIsRepeatedUntilAnswered) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.skip();
+  c.say({.data = "abc", .options = bad_checksum(m)});
+  const Heard first = c.expect({.flags = A, .ack = 4, .length = 0});
+  EXPECT_TRUE(first.mp().has(wire::kMpFail));
+  EXPECT_EQ(first.mp().fail_dsn, idsn_of(m.key()) + 1);
+  EXPECT_EQ(first.frame.flags, A) << "Apple takes it with ACK alone";
+  const auto echo = next_data(c);
+  ASSERT_TRUE(echo.has_value());
+  EXPECT_EQ(echo->data, "abc") << "the bytes are what plain TCP would give";
+  EXPECT_TRUE(is_infinite(*echo));
+  // The MP_FAIL was lost: the client goes on as before, and is told again.
+  c.say({.seq = 1, .ack = 4, .data = "abc", .options = bad_checksum(m)});
+  EXPECT_TRUE(c.expect({.flags = A, .ack = 4, .length = 0}).mp().has(wire::kMpFail));
+  c.say({.options = mp_fail(m)});
+  l.world.run_for(1ms);
+  c.skip();
+  c.say({.seq = 1, .ack = 4, .data = "abc"});
+  EXPECT_FALSE(c.expect({.flags = A, .ack = 4, .length = 0}).mp().has(wire::kMpFail)) << "it was answered";
+}
+
+TEST_F(MptcpFallback, R26_MpFailIsAnsweredAndAnInfiniteMappingFollows) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  m.checksum = true;
+  m.data(c, 0, "good");
+  const auto before = next_data(c);
+  ASSERT_TRUE(before.has_value());
+  c.skip();
+  c.say({.options = mp_fail(m)});
+  const Heard answer = c.expect({.flags = A, .length = 0});
+  EXPECT_TRUE(answer.mp().has(wire::kMpFail));
+  EXPECT_EQ(answer.frame.flags, A);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::peer), 1U);
+  c.say({.data = "plain"});
+  const auto echo = next_data(c);
+  ASSERT_TRUE(echo.has_value());
+  EXPECT_TRUE(is_infinite(*echo));
+  EXPECT_EQ(static_cast<std::uint32_t>(echo->mp().dss.dsn),
+            static_cast<std::uint32_t>(idsn_of(m.key_of_peer) + 1 + 4));
+  EXPECT_EQ(echo->mp().dss.ssn, 5U);
+  const auto again = c.next(3s);  // not acknowledged: the repetition carries the mapping too
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->seq, echo->seq);
+  EXPECT_TRUE(is_infinite(*again));
+  c.say({.data = "more"});
+  const auto last = next_data(c);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_EQ(last->mp().present, 0) << "once is enough";
+}
+
+TEST_F(MptcpFallback, R26_MpFailBesideOthersComesOnNothingButARst) {
+  Lab& l = scripted();
+  MpClient m(l);
+  m.connect(true);
+  Remote& j = m.join(1);
+  j.say({.data = "abc", .options = bad_checksum(m)});
+  const auto h = j.next(10ms);
+  ASSERT_TRUE(h.has_value());
+  EXPECT_EQ(h->frame.flags, R);
+  EXPECT_TRUE(h->mp().has(wire::kMpFail));
+  EXPECT_EQ(h->mp().tcprst.reason, 6) << "rule 39: middlebox interference";
+  l.world.run_for(1ms);
+}
+
+TEST_F(MptcpFallback, R27_OptionsThatVanishInMidStream) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "mapped ");
+  ASSERT_TRUE(next_data(c).has_value());
+  c.say({.options = m.ack(7)});
+  c.say({.data = "and no more"});
+  const auto echo = next_data(c);
+  ASSERT_TRUE(echo.has_value());
+  EXPECT_EQ(echo->data, "and no more");
+  EXPECT_EQ(at_server().received(), 18U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 1U);
+}
+
+TEST_F(MptcpFallback, R27_NotWithAHole) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "mapped ");
+  c.say({.data = "hole", .options = m.map(100, 8, 4)});  // data of a path that is gone is missing before it
+  l.world.run_for(100ms);
+  c.skip();
+  c.say({.data = "and no more"});
+  expect_reset(c, 6);
+  EXPECT_EQ(at_server().received(), 7U);
+}
+
+TEST_F(MptcpFallback, R27_NotWhereChecksumsWereAgreed) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  m.checksum = true;
+  m.data(c, 0, "mapped ");
+  l.world.run_for(100ms);
+  c.skip();
+  c.say({.data = "and no more"});
+  expect_reset(c, 6);
+  EXPECT_EQ(at_server().received(), 7U);
+}
+
+TEST_F(MptcpFallback, ContradictoryMappingIsNoFallback) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.data = "mapped", .options = m.map(0, 1, 20)});
+  c.say({.data = "elsewhere", .options = m.map(500, 7, 9)});
+  l.world.run_for(0ms);
+  bool reset = false;
+  while (const auto h = c.next(1ms)) reset |= h->has(R);
+  EXPECT_TRUE(reset);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 0U);
+}
+
+// The way back loses the options: TCP acknowledges our data, DATA_ACKs come no more.
+TEST_F(MptcpFallback, DataAcksThatVanishInMidStream) {
+  Lab& l = scripted({}, {.send = 60'000, .send_key = 2});
+  MpClient m(l);
+  Remote& c = m.connect();
+  std::uint64_t got = 0;
+  const Instant end = l.world.now() + 60s;
+  while (got < 60'000 && l.world.now() < end) {
+    const auto h = c.next(1s);
+    if (!h || h->data.empty()) continue;
+    got = std::max<std::uint64_t>(got, h->seq + h->data.size() - 1);
+    if (got < 5000) {
+      c.say({.ack = static_cast<std::uint32_t>(1 + got), .options = m.ack(got)});
+    } else {
+      c.say({.ack = static_cast<std::uint32_t>(1 + got)});
+    }
+  }
+  EXPECT_EQ(got, 60'000U) << "stuck behind a data window that nobody moves";
+  l.world.run_for(10s);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 1U);
+}
+
+TEST_F(MptcpFallback, CrumbsDoNotTakeABufferForEach) {
+  Lab& l = scripted({}, {.send = 30'000, .send_key = 2, .finish = false, .piece = 1});
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.window = 100;
+  c.say({});  // plain from the beginning
+  l.world.run_for(5s);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U);
+  EXPECT_LT(buffers_in_use(), 4000U);
+}
+
+TEST_F(MptcpFallback, R08_LaterVersionIsAnsweredWithOurs) {
+  Lab& l = scripted();
+  MpClient m(l);
+  for (const int version : {2, 15}) {
+    Remote& c = l.remote(0, static_cast<std::uint16_t>(31000 + version));
+    c.say({.flags = S, .options = [version](wire::OptionBuffer& o) {
+             wire::MpCapable v;
+             v.version = static_cast<std::uint8_t>(version);
+             o.mp_capable(v);
+           }});
+    const Heard h = c.expect({.flags = S | A});
+    ASSERT_TRUE(h.mp().has(wire::kMpCapable)) << "version " << version;
+    EXPECT_EQ(h.mp().capable.version, 1);
+  }
+}
+
+TEST_F(MptcpFallback, AnnouncementsAreGivenUpWhileDataFlows) {
+  Lab& l = scripted([](relay::Settings& r, engine::Settings&) {
+    r.listeners[0].announce_addresses = {{Ip::v4(0xc6120003), 0}};
+    r.listeners[0].profile.announce = r.listeners[0].announce_addresses;
+  });
+  MpClient m(l);
+  Remote& c = m.connect();
+  for (unsigned i = 0; i < 300; ++i) {
+    m.data(c, i, "x", i);
+    l.world.run_for(100ms);
+    c.skip();
+  }
+  EXPECT_GE(l.gateway->counter(Counter::mptcp_add_addr_sent), 2U);
+  EXPECT_LE(l.gateway->counter(Counter::mptcp_add_addr_sent), 5U);
+}
+
+}  // namespace
+}  // namespace braid::kit
