@@ -102,7 +102,7 @@ App& Lab::fetch(const Plan& plan, bool joins) {
   // An actor's job in miniature: looks every 5 ms whether the session can be joined.
   const auto look = std::make_shared<std::function<void()>>();
   *look = [this, &app, weak = std::weak_ptr(look)] {
-    if (app.stream() == nullptr) return;
+    if (app.stream() == nullptr || closed_) return;
     auto& session = Host::session_of(app);
     if (session.may_join() && session.got_data_ack()) {
       for (unsigned i = 1; i < spec.access.size(); ++i) client->join(app, i, listener());

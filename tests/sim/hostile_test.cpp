@@ -2,105 +2,15 @@
 // transfer. A stream may break, since a forger on the path can do that to TCP; but the process lives, every
 // session ends by its time-outs, and nothing is left behind.
 #include <cstdlib>
-#include <cstring>
 
 #include "kit/lab.hpp"
-#include "wire/checksum.hpp"
+#include "kit/mutant.hpp"
 
 namespace braid::kit {
 namespace {
 
-// Makes the IPv4 and TCP checksums right where the headers still allow it.
-void mend_checksums(Packet& p) {
-  constexpr std::size_t kIp = wire::kEthernetHeader;
-  if (p.size() < kIp + wire::kIpv4Header) return;
-  const bool v4 = load_be<std::uint16_t>(p.data() + 12) == wire::kEtherIpv4;
-  const std::size_t header = v4 ? (std::to_integer<std::size_t>(p[kIp]) & 0xf) * 4 : wire::kIpv6Header;
-  if (p.size() < kIp + header + wire::kTcpHeader || header < wire::kIpv4Header) return;
-  Ip a, b;
-  if (v4) {
-    store_be(p.data() + kIp + 10, std::uint16_t{0});
-    store_be(p.data() + kIp + 10,
-             static_cast<std::uint16_t>(~wire::ones_sum(ByteView(p).subspan(kIp, header))));
-    a = Ip::v4(load_be<std::uint32_t>(p.data() + kIp + 12));
-    b = Ip::v4(load_be<std::uint32_t>(p.data() + kIp + 16));
-  } else {
-    const auto word = [&p](std::size_t at) { return load_be<std::uint64_t>(p.data() + kIp + at); };
-    a = Ip::v6(word(8), word(16));
-    b = Ip::v6(word(24), word(32));
-  }
-  std::byte* tcp = p.data() + kIp + header;
-  const auto length = static_cast<std::uint32_t>(p.size() - kIp - header);
-  store_be(tcp + 16, std::uint16_t{0});
-  const auto sum =
-      wire::sum_add(wire::pseudo_header_sum(a, b, length), wire::ones_sum(ByteView(tcp, length)));
-  store_be(tcp + 16, static_cast<std::uint16_t>(~sum));
-}
-
 class Hostile : public LabTest {
  protected:
-  // A relative of the packet that its receiver has no reason to expect.
-  static Packet mutant(const Packet& original, const wire::TcpFrame& f, Rng& rng) {
-    Packet p = original;
-    std::byte* tcp = p.data() + f.l4_offset;
-    const auto far = [&rng] { return rng.next32() >> rng.below(32); };
-    switch (rng.below(7)) {
-      case 0:  // anything behind the Ethernet header
-        for (unsigned n = 1 + rng.below(4); n != 0; --n)
-          p[wire::kEthernetHeader + rng.below(static_cast<std::uint32_t>(p.size() - wire::kEthernetHeader))] =
-              static_cast<std::byte>(rng.next32());
-        break;
-      case 1:
-        store_be(tcp + 4, f.seq.raw + far() - far());
-        break;
-      case 2:
-        store_be(tcp + 8, f.ack.raw + far() - far());
-        break;
-      case 3:
-        tcp[13] = static_cast<std::byte>(rng.next32());
-        break;
-      case 4:
-        store_be(tcp + 14, static_cast<std::uint16_t>(rng.next32()));
-        break;
-      case 5:
-        return rewrite(original, options(f, rng), payload_of(original, f));
-      default: {  // a piece of the payload, or somebody else's
-        const ByteView old = payload_of(original, f);
-        Packet payload(old.begin(), old.begin() + rng.below(static_cast<std::uint32_t>(old.size()) + 1));
-        if (rng.below(2) == 0) payload.resize(1 + rng.below(1400), static_cast<std::byte>(rng.next32()));
-        p = rewrite(original, options_of(original, f), payload);
-      }
-    }
-    mend_checksums(p);
-    return p;
-  }
-
-  // An MPTCP option of a size that some form has, its fields random or like those of the real one.
-  static Packet options(const wire::TcpFrame& f, Rng& rng) {
-    constexpr std::array<std::uint8_t, 16> kSizes{3,  4,  8,  10, 12, 15, 16, 18,
-                                                  20, 22, 24, 26, 28, 30, 36, 40};
-    wire::OptionBuffer o;
-    if (rng.below(2) == 0 && f.options.mptcp.has(wire::kMpDss)) {
-      wire::Dss d = f.options.mptcp.dss;
-      if (rng.below(2) == 0) d.data_ack += rng.next32() >> rng.below(32);
-      if (rng.below(2) == 0) d.dsn -= rng.next32() >> rng.below(32);
-      if (rng.below(2) == 0) d.ssn += rng.next32() >> rng.below(32);
-      if (rng.below(2) == 0) d.length = static_cast<std::uint16_t>(rng.next32() >> rng.below(32));
-      d.has_map = rng.below(3) != 0;
-      d.data_fin = rng.below(4) == 0;
-      o.dss(d);
-      const ByteView bytes = o.padded();
-      return {bytes.begin(), bytes.end()};
-    }
-    Packet bytes(kSizes[rng.below(kSizes.size())]);
-    for (auto& b : bytes) b = static_cast<std::byte>(rng.next32());
-    bytes[0] = std::byte{wire::kMptcpKind};
-    bytes[1] = static_cast<std::byte>(bytes.size());
-    bytes[2] = static_cast<std::byte>(rng.below(9) << 4 | rng.below(2));
-    bytes.resize((bytes.size() + 3) / 4 * 4, std::byte{1});
-    return bytes;
-  }
-
   // For ten seconds every fourth packet on the link has a mutant running after it.
   void infest(Link& link, std::uint64_t seed) {
     auto rng = std::make_shared<Rng>(seed);
