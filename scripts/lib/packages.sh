@@ -7,7 +7,7 @@ PACKAGES_BUILD=(
   libcivetweb-dev nlohmann-json3-dev libcli11-dev libspdlog-dev libfmt-dev libexpected-dev
   libsystemd-dev libboost-dev libgtest-dev libgmock-dev libbenchmark-dev
 )
-PACKAGES_CHECK=(clang-format clang-tidy shellcheck git tshark)
+PACKAGES_CHECK=(clang libclang-rt-14-dev llvm clang-format clang-tidy shellcheck git tshark)
 PACKAGES_LAB=(
   python3 curl iproute2 ethtool nftables procps util-linux nginx mptcpize haproxy dpdk-dev
   librte-net-af-packet23 librte-net-af-xdp23 librte-net-tap23 librte-net-ring23 librte-mempool-ring23
