@@ -336,6 +336,10 @@ TEST_F(MptcpRules, R37_FastcloseIsGivenUpSoonOnASlowPathToo) {
   l.gateway->abort_all();
   l.server_host().die();
   EXPECT_TRUE(l.run([&l] { return l.gateway->in_use() == 0; }, tcp::Timeouts{}.fin_wait + 1s));
+  std::optional<Heard> last;
+  while (auto h = c.next(1ms)) last = std::move(h);
+  ASSERT_TRUE(last.has_value());
+  EXPECT_TRUE(last->has(R) && last->mp().has(wire::kMpFastclose)) << describe(*last);
 }
 
 TEST_F(MptcpRules, R38_RemoveAddrProbesFirstAndNeverTheLastPath) {
