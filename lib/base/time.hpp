@@ -31,6 +31,12 @@ constexpr std::uint32_t millis(Instant t) {
   return static_cast<std::uint32_t>(t.time_since_epoch().count() / 1'000'000);
 }
 
+// A coarse clock in two bytes: ticks of 2^24 ns (16.8 ms), modulo 2^16 (18 minutes).
+inline constexpr Duration kTick{1 << 24};
+constexpr std::uint16_t ticks(Instant t) {
+  return static_cast<std::uint16_t>(t.time_since_epoch().count() >> 24);
+}
+
 // Duration in whole microseconds, clamped to [0, 2^32-1].
 constexpr std::uint32_t micros(Duration d) {
   const auto us = d.count() / 1000;

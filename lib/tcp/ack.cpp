@@ -47,16 +47,17 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     backoffs_ = 0;  // RFC 6298 5 (7): the doubled value ends with the next measurement
   }
   if (flight_->recovery != Recovery::open && at_or_after(snd_una_, flight_->recovery_point)) {
+    if (flight_->recovery == Recovery::fast) cc_.cwnd = cc_.ssthresh;
     flight_->recovery = Recovery::open;
     cc_.cwnd = std::max(cc_.cwnd, mss_ + 0U);
   }
+  const std::uint32_t lost_before = flight_->lost_bytes;
   if (flight_->head != flight_->unsent) detect_losses(ctx, a);
-  if (a.delivered != 0) {
-    flight_->probing = false;
-    if (flight_->recovery != Recovery::fast) {
-      const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
-      congestion_control(congestion_).on_ack(cc_, flight_->growth, view, a.delivered);
-    }
+  if (a.delivered != 0) flight_->probing = false;
+  if (flight_->recovery == Recovery::fast) {
+    reduce_window(a, flight_->lost_bytes > lost_before);
+  } else if (a.delivered != 0) {
+    grow_window(ctx, a);
   }
   if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);
   if (state_ != State::closed && (snd_una_ != una_before || a.delivered != 0)) arm_send_timer(ctx);
@@ -66,6 +67,26 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     on_send_room(ctx);
   }
   return true;
+}
+
+void Connection::grow_window(const Context& ctx, const Ack& a) {
+  std::uint32_t acked = a.delivered;
+  if (cc_.cwnd < cc_.ssthresh && cwnd_limited_) {
+    bool ends = false;
+    acked = flight_->hystart.on_ack(acked, a.rtt_us, snd_una_, snd_nxt_, mss_, ends);
+    if (ends) cc_.ssthresh = cc_.cwnd;
+  }
+  const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
+  congestion_control(congestion_).on_ack(cc_, flight_->growth, view, acked);
+}
+
+// In a fast recovery. A duplicate of a peer without SACK stands for one segment delivered (RFC 6937 3).
+void Connection::reduce_window(const Ack& a, bool more_lost) {
+  const std::uint32_t newly = a.delivered + (a.duplicate ? mss_ : 0U);
+  if (newly == 0) return;
+  const std::uint32_t pipe = in_flight();
+  const bool safe = a.newly_acked != 0 && !more_lost;
+  cc_.cwnd = pipe + flight_->prr.allowance(newly, pipe, cc_.ssthresh, safe, mss_);
 }
 
 // RFC 9293 3.10.7.4: only a segment at least as new as the last one that moved the window may move it.
@@ -212,6 +233,7 @@ bool Connection::rack_losses(Context& ctx) {
 void Connection::enter_recovery(Context& ctx) {
   remember_window();
   flight_->recovery = Recovery::fast;
+  flight_->prr = {.flight = std::max(static_cast<std::uint32_t>(snd_nxt_ - snd_una_), 1U)};
   flight_->recovery_point = snd_nxt_;
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),

@@ -144,7 +144,20 @@ bool Connection::find_path(Context& ctx) {
   return true;
 }
 
+// A window that nothing has confirmed for long says little about the path now: it halves with every time-out
+// that has passed, and slow start leads back (RFC 5681 4.1, RFC 2861 2).
+void Connection::restart_after_idle(const Context& ctx) {
+  const Duration idle = kTick * static_cast<std::uint16_t>(ticks(ctx.now) - last_data_);
+  const Duration rto = rtt_.rto();
+  const std::uint32_t least = initial_window(mss_);
+  if (idle < rto || cc_.cwnd <= least) return;
+  cc_.ssthresh = std::max(cc_.ssthresh, cc_.cwnd / 4 * 3);
+  const auto times = static_cast<unsigned>(std::min<std::int64_t>(idle / rto, 31));
+  cc_.cwnd = std::max(cc_.cwnd >> times, least);
+}
+
 void Connection::push(Context& ctx, Segment& s) {
+  if (flight_ == &Flight::none() && synchronised()) restart_after_idle(ctx);
   Flight* f = busy(ctx);
   if (f == nullptr) {
     on_unqueued(ctx, s);

@@ -197,10 +197,10 @@ class Connection : public Alarm, public TouchHook {
   // What the connection has on the way; busy(): to write to, nullptr when there is no memory for it.
   [[nodiscard]] const Flight& flight() const { return *flight_; }
   Flight* busy(Context& ctx);
+  void restart_after_idle(const Context& ctx);
   std::uint32_t budget_ = 0;  // bytes of receive buffer at most
 
  private:
-  friend struct ConnectionTestAccess;
   struct Ack;  // one acknowledgement's effect
 
   // input.cpp
@@ -225,6 +225,8 @@ class Connection : public Alarm, public TouchHook {
   void remove_acked(Context& ctx, SubSeq ack, Ack& a);
   void note_delivery(Context& ctx, Segment& s, Ack& a);
   void detect_losses(Context& ctx, Ack& a);
+  void grow_window(const Context& ctx, const Ack& a);
+  void reduce_window(const Ack& a, bool more_lost);
   bool rack_losses(Context& ctx);
   void mark_lost(Segment& s);
   void enter_recovery(Context& ctx);
@@ -306,7 +308,9 @@ class Connection : public Alarm, public TouchHook {
   Deadline ack_due_;   // delayed acknowledgement
   Deadline life_due_;  // of the state: handshake, keepalive, FIN_WAIT_2, TIME_WAIT
   std::uint32_t last_heard_ms_ = 0;
-  std::uint32_t last_challenge_ms_ = 0;
+  // ticks(), which wrap after 18 minutes: a stamp that seems young by chance does no harm.
+  std::uint16_t last_challenge_ = 0;  // 0: none
+  std::uint16_t last_data_ = 0;       // sent
   std::uint32_t retransmissions_ = 0;
 
   std::uint16_t mss_ = 536;         // payload bytes per segment we send, options taken off

@@ -8,6 +8,8 @@
 #include "base/seq.hpp"
 #include "base/time.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/hystart.hpp"
+#include "tcp/prr.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/segment.hpp"
 
@@ -43,7 +45,9 @@ struct Flight {
 
   // RACK (RFC 8985) and recovery.
   Growth growth;
+  HyStart hystart;
   Undo undo;
+  Prr prr;
   SubSeq high_sacked;  // end of the highest SACKed segment
   SubSeq rack_end;
   SubSeq recovery_point;

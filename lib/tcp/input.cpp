@@ -125,9 +125,10 @@ bool Connection::handle_reset_or_syn(Context& ctx, const TcpFrame& f, rte_mbuf* 
 
 // RFC 5961 7, with a limit per connection: a global one is a side channel (CVE-2016-5696).
 void Connection::challenge(Context& ctx) {
-  const std::uint32_t now = millis(ctx.now);
-  if (last_challenge_ms_ != 0 && now - last_challenge_ms_ < 100) return;
-  last_challenge_ms_ = now | 1U;
+  constexpr std::uint16_t kTicks = 6;  // 100 ms
+  const std::uint16_t now = ticks(ctx.now);
+  if (last_challenge_ != 0 && static_cast<std::uint16_t>(now - last_challenge_) < kTicks) return;
+  last_challenge_ = std::max<std::uint16_t>(now, 1);
   ctx.count(Counter::tcp_challenge_acks);
   ack_soon(ctx);
 }

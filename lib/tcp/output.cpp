@@ -195,6 +195,8 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
 
 void Connection::send_segment(Context& ctx, Segment& s) {
   s.sent_us = micros(ctx.now);
+  flight_->prr.sent += s.length;
+  last_data_ = ticks(ctx.now);
   if (s.transmissions != 0xff) ++s.transmissions;
   wire::OptionBuffer o;
   write_common_options(ctx, o, &s);

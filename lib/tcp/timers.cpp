@@ -99,6 +99,8 @@ void Connection::retransmit_timeout(Context& ctx) {
   suspect_black_hole(ctx);
   remember_window();
   if (flight_->recovery != Recovery::timeout) {
+    if (flight_->recovery == Recovery::fast)
+      cc_.cwnd = std::max(cc_.cwnd, cc_.ssthresh);  // what it came down to
     congestion_control(congestion_).on_timeout(cc_, flight_->growth, view);
   } else {
     cc_.cwnd = mss_;

@@ -1,0 +1,122 @@
+// How the congestion window grows and shrinks: HyStart++ (RFC 9406), PRR (RFC 6937), idle times (RFC
+// 5681 4.1).
+#include "tcp/hystart.hpp"
+#include "tcp/prr.hpp"
+#include "unit/tcp/fixture.hpp"
+
+namespace braid::kit {
+namespace {
+
+using tcp::HyStart;
+using tcp::Prr;
+
+constexpr std::uint32_t kMss = 1000;
+
+// One round trip of slow start: `segments` acknowledged one by one, each after `rtt_us`. Returns the growth.
+std::uint32_t round(HyStart& h, SubSeq& una, std::uint32_t segments, std::uint32_t rtt_us, bool& ended) {
+  const SubSeq nxt = una + 2 * segments * kMss;
+  std::uint32_t grown = 0;
+  for (std::uint32_t i = 0; i < segments; ++i) {
+    una += kMss;
+    bool ends = false;
+    grown += h.on_ack(kMss, rtt_us, una, nxt, kMss, ends);
+    ended |= ends;
+  }
+  return grown;
+}
+
+TEST(HyStart, DoublesWhileTheRoundTripStands) {
+  HyStart h;
+  SubSeq una(0xfffff000U);  // across the wrap
+  bool ended = false;
+  for (std::uint32_t n = 10; n < 2000; n *= 2) EXPECT_EQ(round(h, una, n, 50'000, ended), n * kMss);
+  EXPECT_FALSE(ended);
+}
+
+TEST(HyStart, RisingRoundTripsEndSlowStart) {
+  HyStart h;
+  SubSeq una(1);
+  bool ended = false;
+  round(h, una, 20, 50'000, ended);
+  round(h, una, 40, 50'000, ended);
+  round(h, una, 80, 60'000, ended);  // the queue fills
+  EXPECT_LE(round(h, una, 100, 62'000, ended), 25 * kMss) << "conservative: a quarter";
+  EXPECT_FALSE(ended);
+  for (int i = 0; i < 5; ++i) round(h, una, 100, 62'000, ended);
+  EXPECT_TRUE(ended);
+}
+
+TEST(HyStart, JitterDoesNotEndIt) {
+  HyStart h;
+  SubSeq una(1);
+  bool ended = false;
+  round(h, una, 20, 50'000, ended);
+  round(h, una, 40, 50'000, ended);
+  round(h, una, 80, 60'000, ended);  // one bad round
+  round(h, una, 80, 50'000, ended);
+  EXPECT_EQ(round(h, una, 100, 50'000, ended), 100 * kMss);
+  EXPECT_FALSE(ended);
+}
+
+TEST(Prr, OneForTwoWhileTheWindowComesDown) {
+  Prr p{.flight = 20 * kMss};
+  std::uint32_t pipe = 19 * kMss;
+  std::uint32_t sent = 0;
+  for (int i = 0; i < 18; ++i) {  // half the window: threshold 10
+    pipe -= kMss;
+    const std::uint32_t out = p.allowance(kMss, pipe, 10 * kMss, false, kMss) / kMss * kMss;
+    p.sent += out;
+    pipe += out;
+    sent += out;
+  }
+  EXPECT_EQ(sent, 9 * kMss);
+  EXPECT_EQ(pipe, 10 * kMss);
+}
+
+TEST(Prr, FillsUpToTheThresholdAfterHeavyLoss) {
+  Prr p{.flight = 20 * kMss};
+  p.sent = kMss;
+  EXPECT_EQ(p.allowance(kMss, 3 * kMss, 10 * kMss, false, kMss), kMss)
+      << "what was delivered, while more is lost";
+  p.sent += kMss;
+  EXPECT_EQ(p.allowance(kMss, 3 * kMss, 10 * kMss, true, kMss), 2 * kMss) << "and one more when all is well";
+  EXPECT_EQ(p.allowance(50 * kMss, 9 * kMss + 500, 10 * kMss, true, kMss), 500U) << "never beyond";
+}
+
+TEST(Prr, TheFirstRetransmissionAlwaysGoes) {
+  Prr p{.flight = 100 * kMss};
+  EXPECT_EQ(p.allowance(kMss, 98 * kMss, 10 * kMss, false, kMss), kMss);
+}
+
+class Window : public TcpTest {};
+
+TEST_F(Window, HalvesWithEveryTimeoutOfIdleTime) {
+  Remote& c = served({.echo = true});
+  const std::string full(1460, 'x');
+  const auto burst = [&](unsigned segments) {  // echoed segments before the first acknowledgement
+    for (unsigned i = 0; i < segments; ++i) c.say({.ack = c.heard(), .data = full});
+    std::uint32_t echoed = 0;
+    while (const auto h = c.next(1ms)) echoed += static_cast<std::uint32_t>(h->data.size());
+    const std::uint32_t first = echoed / 1460;
+    for (std::uint32_t left = segments * 1460 - echoed; left != 0;) {
+      c.say({});
+      while (const auto h = c.next(1ms)) left -= static_cast<std::uint32_t>(h->data.size());
+    }
+    c.say({});
+    world_->run_for(1ms);
+    return first;
+  };
+  EXPECT_EQ(burst(60), 10U);
+  EXPECT_GE(burst(60), 40U) << "slow start has opened it";
+  const std::uint32_t open = connection(c).cwnd();
+  world_->run_for(150ms);
+  EXPECT_EQ(burst(1), 1U);
+  EXPECT_GE(connection(c).cwnd(), open) << "less than a time-out";
+  world_->run_for(450ms);  // two time-outs of 200 ms
+  EXPECT_EQ(burst(60), open / 4 / 1460);
+  world_->run_for(60s);
+  EXPECT_EQ(burst(60), 10U);
+}
+
+}  // namespace
+}  // namespace braid::kit
