@@ -14,23 +14,26 @@ using stats::RstReason;
 
 void Engine::accept(Arrival& a, const relay::Listener& listener) {
   if (draining_) return refuse(a, Drop::no_listener);
+  if (handshaking_ >= settings_.handshakes) return answer_by_cookie(a, listener);
   make_room();
-  if (handshaking_ >= settings_.handshakes) return ctx_.drop(a.frame, Drop::syn_limit);
   if (flows_.size() + 2 > settings_.connections * 5) return ctx_.drop(a.frame, Drop::connection_limit);
-  const auto& o = a.tcp.options.mptcp;
-  if (o.has(wire::kMpCapable)) {
-    const wire::MpCapable& c = o.capable;
-    // Rules 8 and 9: version 0, the extension bit or a missing H bit mean plain TCP. Who asks for a later
-    // version is answered with ours (3.1).
-    if (!listener.mptcp) {
-      stats_.fallbacks.add(Fallback::disabled);
-    } else if (c.version == 0 || c.extension || !c.hmac_sha256 || c.keys != 0) {
-      stats_.fallbacks.add(Fallback::version);
-    } else if (accept_mptcp(a, listener)) {
-      return;
-    }
-  }
+  if (asks_for_mptcp(a, listener) && accept_mptcp(a, listener)) return;
   accept_plain(a, listener);
+}
+
+// Whether a SYN gets an MP_CAPABLE. Rules 8 and 9: version 0, the extension bit or a missing H bit mean plain
+// TCP. Who asks for a later version is answered with ours (3.1).
+bool Engine::asks_for_mptcp(const Arrival& syn, const relay::Listener& listener) {
+  const auto& o = syn.tcp.options.mptcp;
+  if (!o.has(wire::kMpCapable)) return false;
+  const wire::MpCapable& c = o.capable;
+  const bool readable = c.version != 0 && !c.extension && c.hmac_sha256 && c.keys == 0;
+  if (!listener.mptcp) {
+    stats_.fallbacks.add(Fallback::disabled);
+  } else if (!readable) {
+    stats_.fallbacks.add(Fallback::version);
+  }
+  return listener.mptcp && readable;
 }
 
 relay::Pair* Engine::new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow) {
@@ -51,8 +54,17 @@ void Engine::accept_plain(Arrival& a, const relay::Listener& listener) {
     if (s != nullptr) streams_.put(s);
     return ctx_.drop(a.frame, Drop::connection_limit);
   }
-  s->accept(ctx_, a.tcp, settings_.relay->buffer);
-  rte_pktmbuf_free(a.frame);
+  open_client(*s, a);
+}
+
+// Answers the SYN, or goes on where a cookie has answered it.
+void Engine::open_client(tcp::Connection& c, Arrival& a) {
+  if (a.cookie == nullptr) {
+    c.accept(ctx_, a.tcp, settings_.relay->buffer);
+    return rte_pktmbuf_free(a.frame);
+  }
+  c.resume(ctx_, *a.cookie, a.tcp.ack - 1, settings_.relay->buffer);
+  c.receive(ctx_, a.tcp, a.frame);
 }
 
 void Engine::drop_new_pair(relay::Pair& pair) {
@@ -72,37 +84,45 @@ mptcp::Session* Engine::draw_session(const relay::Listener& listener) {
     const std::uint64_t key = draw_secret();
     const mptcp::KeyHash h = mptcp::hash_key(key);
     ctx_.count(Counter::mptcp_key_draws);
-    if (h.token % settings_.slices != mine || find_session(h.token) != nullptr) continue;
-    mptcp::Session* session = sessions_.get(static_cast<mptcp::SessionOwner&>(*this), listener.profile, key,
-                                            h, settings_.relay->buffer);
-    if (session != nullptr && !tokens_.insert(h.token, sessions_.index_of(session))) {
-      sessions_.put(session);
-      return nullptr;
-    }
-    return session;
+    if (h.token % settings_.slices == mine && find_session(h.token) == nullptr)
+      return new_session(listener, key, h);
   }
+  return nullptr;
+}
+
+mptcp::Session* Engine::new_session(const relay::Listener& listener, std::uint64_t key,
+                                    const mptcp::KeyHash& h) {
+  mptcp::Session* session = sessions_.get(static_cast<mptcp::SessionOwner&>(*this), listener.profile, key, h,
+                                          settings_.relay->buffer);
+  if (session == nullptr || tokens_.insert(h.token, sessions_.index_of(session))) return session;
+  sessions_.put(session);
   return nullptr;
 }
 
 // False: no token or memory for a session; the client is served as plain TCP.
 bool Engine::accept_mptcp(Arrival& a, const relay::Listener& listener) {
+  if (mptcp::Session* session = draw_session(listener)) {
+    if (a.tcp.options.mptcp.capable.checksum_required) session->peer_wants_checksum();
+    if (accept_session(a, listener, *session)) return true;
+  }
+  stats_.fallbacks.add(Fallback::no_token);
+  return false;
+}
+
+// The first subflow of a new session, which is freed on failure.
+bool Engine::accept_session(Arrival& a, const relay::Listener& listener, mptcp::Session& session) {
   const Flow& flow = a.tcp.flow;
-  mptcp::Session* session = draw_session(listener);
-  mptcp::Subflow* sf =
-      session != nullptr ? subflows_.get(flow, listener.congestion, mptcp::Origin::capable_passive) : nullptr;
-  relay::Pair* pair = sf != nullptr ? new_pair(*session, listener, flow) : nullptr;
+  mptcp::Subflow* sf = subflows_.get(flow, listener.congestion, mptcp::Origin::capable_passive);
+  relay::Pair* pair = sf != nullptr ? new_pair(session, listener, flow) : nullptr;
   if (pair == nullptr || !flows_.insert(a.hash, handle(Kind::subflow, subflows_.index_of(sf)))) {
     if (pair != nullptr) drop_new_pair(*pair);
     if (sf != nullptr) subflows_.put(sf);
-    if (session != nullptr) free_session(*session);
-    stats_.fallbacks.add(Fallback::no_token);
+    free_session(session);
     return false;
   }
-  if (a.tcp.options.mptcp.capable.checksum_required) session->peer_wants_checksum();
-  session->congestion = listener.congestion;
-  session->attach(*sf);
-  sf->accept(ctx_, a.tcp, settings_.relay->buffer);
-  rte_pktmbuf_free(a.frame);
+  session.congestion = listener.congestion;
+  session.attach(*sf);
+  open_client(*sf, a);
   return true;
 }
 

@@ -19,6 +19,7 @@
 #include "engine/inspect.hpp"
 #include "engine/io.hpp"
 #include "engine/settings.hpp"
+#include "engine/syn_cookie.hpp"
 #include "mptcp/subflow.hpp"
 #include "relay/pair.hpp"
 #include "tcp/plain_stream.hpp"
@@ -79,6 +80,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
     std::uint8_t from;    // worker that handed it
     std::uint32_t entry;  // its redirect entry, or kNoEntry
     std::uint32_t serial;
+    const wire::TcpFrame* cookie;  // the SYN that a cookie has answered, when this is its third ACK
   };
   static constexpr std::uint32_t kNoEntry = 0xffffffff;
 
@@ -99,20 +101,29 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   [[nodiscard]] bool is_proxied(const Ip& ip) const;
   bool hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial);
   void punt(unsigned port, rte_mbuf* frame);
+  bool send_bare(wire::FrameOut out, wire::OptionBuffer& o);
   void refuse(const Arrival& a, stats::Drop reason, std::optional<stats::RstReason> mptcp_reason = {});
   // accept.cpp
   void accept(Arrival& a, const relay::Listener& listener);
   void accept_plain(Arrival& a, const relay::Listener& listener);
   bool accept_mptcp(Arrival& a, const relay::Listener& listener);
+  bool accept_session(Arrival& a, const relay::Listener& listener, mptcp::Session& session);
+  bool asks_for_mptcp(const Arrival& syn, const relay::Listener& listener);
+  void open_client(tcp::Connection& c, Arrival& a);
   void join(Arrival& a);
   void join_here(Arrival& a, mptcp::Session& session);
   void refuse_join(Arrival& a, stats::Join why, stats::Drop drop, stats::RstReason reason);
   std::uint64_t draw_secret();
   mptcp::Session* draw_session(const relay::Listener& listener);
+  mptcp::Session* new_session(const relay::Listener& listener, std::uint64_t key, const mptcp::KeyHash& h);
   relay::Pair* new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow);
   void drop_new_pair(relay::Pair& pair);
   [[nodiscard]] std::optional<std::uint8_t> local_address_id(const mptcp::Session& session,
                                                              const Endpoint& at) const;
+  // flood.cpp
+  void answer_by_cookie(Arrival& a, const relay::Listener& listener);
+  [[nodiscard]] std::optional<std::uint64_t> cookie_key(const Flow& flow, SubSeq peer, SubSeq ours) const;
+  bool accept_cookie(Arrival& a, const relay::Listener& listener);
   // icmp.cpp
   bool take_icmp(Arrival& a, ByteView bytes);
   bool find_owner(Arrival& a, const Flow& flow);
@@ -163,6 +174,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   tcp::Context ctx_;
   SipKey flow_key_;  // of the flow table, this worker's own
   SipKey draw_key_;  // of draw_secret()
+  SynCookie cookie_;
+  Instant cookies_until_{};  // no cookie is on its way from then on
   std::uint64_t drawn_ = 0;
 
   Pool<tcp::PlainStream> streams_;

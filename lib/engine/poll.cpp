@@ -47,6 +47,7 @@ unsigned Engine::receive_ports() {
       a.port = static_cast<std::uint8_t>(port);
       a.handed = false;
       a.entry = kNoEntry;
+      a.cookie = nullptr;
       if (parse(a)) ++parsed;
     }
     for (unsigned i = 0; i < parsed; ++i) dispatch((*burst_)[i]);
@@ -76,6 +77,7 @@ unsigned Engine::receive_handoffs() {
       a.from = m.from;
       a.entry = m.entry;
       a.serial = m.serial;
+      a.cookie = nullptr;
       if (parse(a)) dispatch(a);
     }
     total += static_cast<unsigned>(n);

@@ -77,7 +77,9 @@ void Engine::dispatch_unknown(Arrival& a) {
   if (syn && f.options.mptcp.has(wire::kMpJoinSyn) && (ours || ctx_.routes->is_local(f.flow.local.ip)))
     return join(a);
   if (ours) {
-    if (syn) return accept(a, settings_.relay->listeners[bound->second]);
+    const relay::Listener& listener = settings_.relay->listeners[bound->second];
+    if (syn) return accept(a, listener);
+    if (accept_cookie(a, listener)) return;
     return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : Drop::no_connection);
   }
   const std::uint16_t port = f.flow.local.port;
@@ -129,13 +131,9 @@ void Engine::punt(unsigned port, rte_mbuf* frame) {
 // Drops a segment that no connection takes, and answers it by RST unless it is one (RFC 9293 3.10.7.1).
 void Engine::refuse(const Arrival& a, Drop reason, std::optional<stats::RstReason> mptcp_reason) {
   const wire::TcpFrame& f = a.tcp;
-  rte_mbuf* m = f.has(wire::kRst) ? nullptr : rte_pktmbuf_alloc(ctx_.buffers);
-  const auto hop = ctx_.routes->resolve(f.flow.remote.ip);
-  if (m != nullptr && hop) {
+  if (!f.has(wire::kRst)) {
     wire::FrameOut out;
     out.flow = f.flow;
-    out.source = hop->source;
-    out.destination = hop->destination;
     out.flags = wire::kRst;
     if (f.has(wire::kAck)) {
       out.seq = f.ack;
@@ -148,21 +146,29 @@ void Engine::refuse(const Arrival& a, Drop reason, std::optional<stats::RstReaso
       o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(*mptcp_reason)});
       stats_.resets_sent.add(*mptcp_reason);
     }
-    std::byte* payload = static_cast<std::byte*>(m->buf_addr) + m->data_off + wire::kMaxHeaders;
-    const std::size_t n = wire::write_headers(payload, out, o.padded(), wire::ChecksumMode::full);
-    m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));
-    m->data_len = static_cast<std::uint16_t>(n);
-    m->pkt_len = static_cast<std::uint32_t>(n);
-    ctx_.count(Counter::tcp_resets_sent);
-    if (hop->resolved) {
-      send(hop->port, m);
-    } else {
-      send_unresolved(*hop, m);
-    }
-  } else {
-    rte_pktmbuf_free(m);
+    if (send_bare(out, o)) ctx_.count(Counter::tcp_resets_sent);
   }
   ctx_.drop(a.frame, reason);
+}
+
+// A segment without payload that no connection sends. False: no route or no buffer.
+bool Engine::send_bare(wire::FrameOut out, wire::OptionBuffer& o) {
+  const auto hop = ctx_.routes->resolve(out.flow.remote.ip);
+  rte_mbuf* m = hop ? rte_pktmbuf_alloc(ctx_.buffers) : nullptr;
+  if (m == nullptr) return false;
+  out.source = hop->source;
+  out.destination = hop->destination;
+  std::byte* payload = static_cast<std::byte*>(m->buf_addr) + m->data_off + wire::kMaxHeaders;
+  const std::size_t n = wire::write_headers(payload, out, o.padded(), wire::ChecksumMode::full);
+  m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));
+  m->data_len = static_cast<std::uint16_t>(n);
+  m->pkt_len = static_cast<std::uint32_t>(n);
+  if (hop->resolved) {
+    send(hop->port, m);
+  } else {
+    send_unresolved(*hop, m);
+  }
+  return true;
 }
 
 }  // namespace braid::engine

@@ -27,6 +27,7 @@ Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
            .flights = Pool<tcp::Flight>(settings.connections * 10)},
       flow_key_{rng_.next(), rng_.next()},
       draw_key_{rng_.next(), rng_.next()},
+      cookie_({rng_.next(), rng_.next()}),
       // A client connection takes one stream for its server and one for itself when plain; TIME-WAIT needs
       // more.
       streams_(settings.connections * 4),

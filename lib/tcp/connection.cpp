@@ -32,18 +32,25 @@ const char* to_string(State s) {
 
 namespace {
 // RFC 6528: a keyed hash of the flow plus a clock of 4 us.
+std::uint32_t timestamp_offset(const Context& ctx, const Flow& flow) {
+  return static_cast<std::uint32_t>(siphash(ctx.secret, flow) >> 32);
+}
+
 SubSeq initial_sequence(const Context& ctx, const Flow& flow) {
   const auto clock = static_cast<std::uint32_t>(ctx.now.time_since_epoch().count() / 4000);
   return SubSeq(static_cast<std::uint32_t>(siphash(ctx.secret, flow)) + clock);
 }
+}  // namespace
 
-// Smallest shift that lets the window field express the whole budget (RFC 7323 2.3).
+std::uint32_t timestamp(const Context& ctx, const Flow& flow) {
+  return millis(ctx.now) + timestamp_offset(ctx, flow);
+}
+
 std::uint8_t scale_for(std::uint32_t budget) {
   std::uint8_t shift = 0;
   while (shift < 14 && (0xffffU << shift) < budget) ++shift;
   return shift;
 }
-}  // namespace
 
 Connection::Connection(const Flow& flow, CongestionKind congestion) : flow_(flow), congestion_(congestion) {
   kind = static_cast<std::uint8_t>(AlarmKind::connection);
@@ -116,6 +123,18 @@ void Connection::accept(Context& ctx, const wire::TcpFrame& syn, std::uint32_t b
   touch(ctx);
 }
 
+void Connection::resume(Context& ctx, const wire::TcpFrame& syn, SubSeq ours, std::uint32_t budget) {
+  budget_ = budget;
+  iss_ = snd_una_ = ours;
+  snd_nxt_ = ours + 1;
+  find_path(ctx);
+  rcv_scale_ = scale_for(budget);
+  take_peer_options(ctx, syn);
+  rcv_edge_ = rcv_nxt_ + std::min(budget, 0xffffU);  // what the SYN/ACK said
+  backoffs_ = 1;  // when it was sent is not known: no measurement (RFC 6298 3)
+  become(ctx, State::syn_received);
+}
+
 bool Connection::connect(Context& ctx, std::uint16_t max_segment, std::uint32_t budget) {
   budget_ = budget;
   iss_ = initial_sequence(ctx, flow_);
@@ -124,7 +143,7 @@ bool Connection::connect(Context& ctx, std::uint16_t max_segment, std::uint32_t 
   rcv_scale_ = scale_for(budget);
   // Our offer counts the timestamps that both ends will most likely use (RFC 6691: MSS excludes options).
   if (max_segment != 0) offered_mss_ = std::min<std::uint16_t>(offered_mss_, max_segment + 12);
-  ts_offset_ = static_cast<std::uint32_t>(siphash(ctx.secret, flow_) >> 32);
+  ts_offset_ = timestamp_offset(ctx, flow_);
   syn_due_ = true;
   become(ctx, State::syn_sent);
   touch(ctx);

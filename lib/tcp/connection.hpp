@@ -35,6 +35,11 @@ enum class State : std::uint8_t {
 };
 const char* to_string(State s);
 
+// Our timestamp of now on a connection of this name (RFC 7323 5.4: an offset of its own for each).
+std::uint32_t timestamp(const Context& ctx, const Flow& flow);
+// Smallest window scale that lets the window field express the whole budget (RFC 7323 2.3).
+std::uint8_t scale_for(std::uint32_t budget);
+
 class Connection : public Alarm, public TouchHook {
  public:
   Connection(const Flow& flow, CongestionKind congestion);
@@ -44,6 +49,8 @@ class Connection : public Alarm, public TouchHook {
 
   // Answers a SYN. `frame` is one, for this flow.
   void accept(Context& ctx, const wire::TcpFrame& syn, std::uint32_t budget);
+  // As after accept() of `syn` and a SYN/ACK with number `ours`, which somebody else has sent.
+  void resume(Context& ctx, const wire::TcpFrame& syn, SubSeq ours, std::uint32_t budget);
   // Sends a SYN. `max_segment`: largest payload the peer shall put into a segment, options not counted (0:
   // the route's MTU decides). False: no route.
   bool connect(Context& ctx, std::uint16_t max_segment, std::uint32_t budget);
