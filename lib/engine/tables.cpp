@@ -234,12 +234,13 @@ bool Engine::recycle(tcp::Connection& c) {
 // Connections in TIME-WAIT never keep a new one out: the oldest give way.
 void Engine::make_room() {
   constexpr std::uint32_t kSpare = 2;  // a client's connection and its server's
-  constexpr unsigned kMost = 4;
+  constexpr unsigned kMost = 16;
   const auto full = [](const auto& pool) { return pool.in_use() + kSpare > pool.capacity(); };
   for (unsigned i = 0; i < kMost; ++i) {
     if (!full(streams_) && !full(subflows_) && flows_.size() + kSpare <= settings_.connections * 5) return;
-    tcp::Connection* oldest = ctx_.time_waiting.front();
-    if (oldest == nullptr || !recycle(*oldest)) return;
+    tcp::Connection* oldest = ctx_.time_waiting.pop_front();
+    if (oldest == nullptr) return;
+    if (!recycle(*oldest)) ctx_.time_waiting.push_back(*oldest);  // its pair still serves the other side
   }
 }
 
@@ -272,7 +273,9 @@ bool Engine::end_some(Instant now, Io& io) {
   run_outputs();
   flush();
   reap();
-  return next_to_end_ == pair_live_.size();
+  if (next_to_end_ < pair_live_.size()) return false;
+  next_to_end_ = 0;
+  return true;
 }
 
 Engine::Use Engine::use() const {

@@ -163,7 +163,7 @@ class Session final : public tcp::Stream, public Alarm {
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);
   bool give_copy(Context& ctx, Subflow& sf, Segment& s);
-  bool append_to_plain(Segment& s);
+  bool append_to_plain(Context& ctx, Segment& s);
   bool cut_to(Context& ctx, Segment& s, std::uint16_t room);
   void reinject_from(std::uint8_t slot, bool gone);
   [[nodiscard]] Subflow* best_subflow() const;

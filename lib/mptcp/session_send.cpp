@@ -18,7 +18,7 @@ void Session::write(Context& ctx, SegmentQueue& segments) {
     if (unsent_ != nullptr && bytes <= limits::kSmallSegment &&
         tcp::append_small(*data_.back(), *s, segment_room()))
       continue;
-    if (fallen_back() && unsent_ == nullptr && append_to_plain(*s)) continue;
+    if (fallen_back() && unsent_ == nullptr && append_to_plain(ctx, *s)) continue;
     s->flags = 0;
     s->set(Segment::kInData);
     s->dsn = at;
@@ -29,9 +29,12 @@ void Session::write(Context& ctx, SegmentQueue& segments) {
 }
 
 // The one plain subflow holds all that waits.
-bool Session::append_to_plain(Segment& s) {
+bool Session::append_to_plain(Context& ctx, Segment& s) {
   Subflow* sf = best_subflow();
-  return sf != nullptr && !data_.empty() && sf->append(s);
+  const std::uint32_t bytes = s.length;
+  if (sf == nullptr || data_.empty() || !sf->append(s)) return false;
+  sf->count_bytes(ctx, bytes);
+  return true;
 }
 
 void Session::data_ack(Context& ctx, Subflow&, DataSeq ack, std::uint32_t window) {

@@ -141,7 +141,7 @@ void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
     // Nonsense and what was never sent mark nothing.
     if (!before(b.begin, b.end) || after(b.end, snd_nxt_)) continue;
     if (i == 0 && is_duplicate_report(f)) {
-      undo_by_duplicate(ctx);
+      undo_by_duplicate(ctx, b.end);
       continue;
     }
     if (at_or_before(b.end, snd_una_) || before(b.begin, f.ack)) continue;

@@ -273,7 +273,7 @@ class Connection : public Alarm, public TouchHook {
   void remember_window();
   void note_retransmission(const Context& ctx);
   void undo_by_timestamp(Context& ctx, const wire::TcpFrame& f);
-  void undo_by_duplicate(Context& ctx);
+  void undo_by_duplicate(Context& ctx, SubSeq end);
   void undo(Context& ctx);
   // path_mtu.cpp
   [[nodiscard]] std::uint16_t payload_for(std::uint16_t mtu) const;

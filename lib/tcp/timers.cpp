@@ -128,6 +128,7 @@ void Connection::tail_probe(Context& ctx) {
     send_first(ctx);
   } else if (flight_->tail != nullptr && flight_->unsent == nullptr && !flight_->tail->is(Segment::kSacked)) {
     flight_->tail->set(Segment::kRetransmitted);
+    flight_->probe_end = flight_->tail->end();
     ++retransmissions_;
     ctx.count(Counter::tcp_retransmitted_segments);
     send_segment(ctx, *flight_->tail);

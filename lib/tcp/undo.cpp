@@ -39,11 +39,13 @@ void Connection::undo_by_timestamp(Context& ctx, const wire::TcpFrame& f) {
   undo(ctx);
 }
 
-// One retransmission has arrived twice.
-void Connection::undo_by_duplicate(Context& ctx) {
+// The segment that ends at `end` has arrived twice.
+void Connection::undo_by_duplicate(Context& ctx, SubSeq end) {
   Undo& u = flight_->undo;
+  if (end == flight_->probe_end) return;  // a probe's duplicate shows no mistake (RFC 8985 7.4.2)
+  if (!u.possible || u.retransmitted == 0 || --u.retransmitted != 0) return;
   if (flight_->reorder_quarters < 16) ++flight_->reorder_quarters;  // RFC 8985 6.2 step 4
-  if (u.possible && u.retransmitted != 0 && --u.retransmitted == 0) undo(ctx);
+  undo(ctx);
 }
 
 void Connection::undo(Context& ctx) {

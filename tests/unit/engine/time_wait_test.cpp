@@ -41,6 +41,22 @@ TEST_F(TimeWait, GivesWayWhenRoomIsNeeded) {
   }
 }
 
+// A server's connection in TIME-WAIT whose client still reads what was relayed must not hold up the others.
+TEST_F(TimeWait, ThoseStillNeededAreSkipped) {
+  Lab& l = make({.tune = [](relay::Settings&, engine::Settings& e) { e.connections = 8; }});
+  l.server_host().listen(kServerPort, {.send = 60'000, .send_key = 2, .finish_after_peer = true});
+  l.client->budget = 5000;
+  App& slow = l.client->connect(l.listener(), {.send = 10, .expect_key = 2, .read_rate = 500});
+  l.world.run_for(1s);
+  l.server_host().listen(kServerPort, {.send = 10, .send_key = 2, .finish_after_peer = true});
+  for (unsigned i = 0; i < 150; ++i) {
+    serve(false, true);
+    if (HasFatalFailure()) FAIL() << "connection " << i;
+  }
+  EXPECT_LT(l.world.elapsed(), 50s);
+  EXPECT_FALSE(slow.released());
+}
+
 TEST_F(TimeWait, PortsTowardAServerAreUsedAgain) {
   // 16 workers: 1,408 ports each.
   Lab& l = make({.workers = 16, .tune = [](relay::Settings&, engine::Settings& e) { e.connections = 4000; }});

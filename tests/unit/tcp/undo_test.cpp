@@ -75,6 +75,20 @@ TEST_F(Undo, DsackOfOtherSegmentsUndoesNothing) {
   EXPECT_EQ(count(Counter::tcp_recoveries_undone), 0U);
 }
 
+TEST_F(Undo, DsackOfATailLossProbeUndoesNothing) {  // RFC 8985 7.4.2
+  Remote& c = served({.send = 3 * kFull, .finish = false});
+  for (unsigned i = 0; i < 3; ++i) c.expect({.flags = A, .seq = 1 + i * kFull});
+  const Heard probe = c.expect({.flags = A, .seq = 1 + 2 * kFull}, 0ms, 100ms);
+  ASSERT_EQ(count(Counter::tcp_tail_probes), 1U);
+  c.say({.ack = 1, .options = blocks(c, {{1 + kFull, 1 + 3 * kFull}})});  // the first one is lost
+  c.expect({.flags = A, .seq = 1, .length = kFull}, 0ms, 30ms);
+  c.say({.ack = 1 + 3 * kFull, .options = blocks(c, {{1 + 2 * kFull, 1 + 3 * kFull}})});
+  world_->run_for(0ms);
+  EXPECT_EQ(count(Counter::tcp_recoveries_undone), 0U);
+  EXPECT_LT(connection(c).cwnd(), 10 * kFull);
+  EXPECT_FALSE(probe.data.empty());
+}
+
 // What Braid reports as a receiver.
 TEST_F(Undo, BytesThatComeTwiceAreReported) {
   Remote& c = served({.finish = false, .finish_after_peer = true});
