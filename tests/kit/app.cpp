@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "kit/packet.hpp"
 #include "wire/checksum.hpp"
 
 namespace braid::kit {
@@ -77,11 +78,22 @@ void App::check(const tcp::Segment& s) {
       while (got[i] == want[i]) ++i;
       wrong_at_ = received_ + done + i;
     }
+    if (plan_.altered) check_altered({got, n}, received_ + done, {want.data(), n});
     done += n;
   }
   // The sum that travels with a segment must be that of its bytes.
   if (wire::fold(s.sum) % 0xffff != wire::ones_sum({tcp::payload_of(segment), s.length}) % 0xffff)
     wrong_at_ = std::min(wrong_at_, received_);
+}
+
+void App::check_altered(ByteView got, std::uint64_t offset, ByteView want) {
+  Packet altered(got.size());
+  plan_.altered(offset, altered);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (got[i] == altered[i]) continue;
+    unaltered_at_ = std::min(unaltered_at_, offset + i);
+    if (got[i] != want[i]) foreign_at_ = std::min(foreign_at_, offset + i);
+  }
 }
 
 void App::read(tcp::Context& ctx) {

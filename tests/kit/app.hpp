@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 
 #include "base/bytes.hpp"
@@ -29,6 +30,8 @@ struct Plan {
   std::uint64_t stop_reading_at = kNoLimit;       // takes no more after that many bytes
   std::uint16_t piece = 0;                        // payload per segment; 0: what the stream can carry
   std::uint32_t ahead = 256 << 10;                // bytes written and unacknowledged at most
+  // What a box that changes bytes makes of the stream received; nothing: none does.
+  std::function<void(std::uint64_t offset, ByteSpan out)> altered{};
 };
 
 class App final : public tcp::StreamUser {
@@ -53,6 +56,9 @@ class App final : public tcp::StreamUser {
   [[nodiscard]] bool opened() const { return opened_; }
   // Offset of the first byte that was not the expected one; kNoLimit: none.
   [[nodiscard]] std::uint64_t wrong_at() const { return wrong_at_; }
+  // The same for the altered stream, and for bytes that belong to neither.
+  [[nodiscard]] std::uint64_t unaltered_at() const { return unaltered_at_; }
+  [[nodiscard]] std::uint64_t foreign_at() const { return foreign_at_; }
   [[nodiscard]] Instant last_byte_at() const { return last_byte_at_; }
   [[nodiscard]] Duration longest_gap() const { return longest_gap_; }
   void resume_reading() { plan_.stop_reading_at = kNoLimit; }
@@ -61,6 +67,7 @@ class App final : public tcp::StreamUser {
  private:
   void read(tcp::Context& ctx);
   void check(const tcp::Segment& s);
+  void check_altered(ByteView got, std::uint64_t offset, ByteView want);
   void write(tcp::Context& ctx);
   void let_go(tcp::Context& ctx);
 
@@ -75,6 +82,8 @@ class App final : public tcp::StreamUser {
   std::uint64_t received_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t wrong_at_ = kNoLimit;
+  std::uint64_t unaltered_at_ = kNoLimit;
+  std::uint64_t foreign_at_ = kNoLimit;
   Instant began_;
   Instant last_byte_at_;
   Duration longest_gap_{0};

@@ -1,5 +1,6 @@
 #include "kit/lab.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace braid::kit {
@@ -15,6 +16,12 @@ Ip server_address(bool v6, unsigned i) {
 }
 Ip gateway_address(bool v6, unsigned i) {
   return v6 ? Ip::v6(0x2001'0db8'0000'0000ULL, 1 + i) : Ip::v4(0xc6120001U + i);
+}
+// What a translator on an access link shows instead of the client's address.
+Ip translated_address(bool v6, unsigned port) {
+  Ip ip = client_address(v6, port);
+  ip.lo += 1;
+  return ip;
 }
 std::uint8_t net_length(bool v6) { return v6 ? 64 : 24; }
 }  // namespace
@@ -78,7 +85,11 @@ wire::RouteTable Lab::routes() const {
     t.add_route({.prefix = net, .port = id, .gateway = {}, .source = {}, .mtu = 0, .metric = 0});
     t.add_neighbour(id, peer, Mac{{2, 0, 0, 0, 1, id}});
   };
-  for (unsigned i = 0; i < spec.access.size(); ++i) add(i, client_address(spec.v6, i));
+  for (unsigned i = 0; i < spec.access.size(); ++i) {
+    const auto id = static_cast<std::uint8_t>(i);
+    add(i, client_address(spec.v6, i));
+    t.add_neighbour(id, translated_address(spec.v6, i), Mac{{2, 0, 0, 0, 1, id}});
+  }
   for (unsigned i = 0; i < spec.servers.size(); ++i) add(server_port(i), server_address(spec.v6, i));
   t.add_address(0, {gateway_address(spec.v6, 0), net_length(spec.v6)});
   t.add_address(0, {gateway_address(spec.v6, 1), net_length(spec.v6)});
@@ -90,6 +101,7 @@ wire::RouteTable Lab::routes() const {
 Endpoint Lab::listener() const { return {gateway_address(spec.v6, 0), kListenPort}; }
 Endpoint Lab::second_listener() const { return {gateway_address(spec.v6, 1), kListenPort}; }
 Ip Lab::client_ip(unsigned port) const { return client_address(spec.v6, port); }
+Ip Lab::translated_ip(unsigned port) const { return translated_address(spec.v6, port); }
 Endpoint Lab::server(unsigned i) const { return {server_address(spec.v6, i), kServerPort}; }
 
 Remote& Lab::remote(unsigned port, std::uint16_t source_port, std::uint32_t initial) {
@@ -144,11 +156,12 @@ void LabTest::finish() {
   if (HasFailure()) {
     const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
     const char* folder = std::getenv("BRAID_TEST_OUTPUT");
-    const std::string stem = std::string(folder != nullptr ? folder : "/tmp") + "/braid-" +
-                             info->test_suite_name() + "-" + info->name() + "-" +
+    std::string name = std::string(info->test_suite_name()) + "-" + info->name();
+    std::replace(name.begin(), name.end(), '/', '-');  // of a test with parameters
+    const std::string stem = std::string(folder != nullptr ? folder : "/tmp") + "/braid-" + name + "-" +
                              std::to_string(lab_->spec.seed);
     std::printf("seed %llu; packets:", static_cast<unsigned long long>(lab_->spec.seed));
-    for (const auto& name : lab_->world.save_captures(stem)) std::printf(" %s", name.c_str());
+    for (const auto& file : lab_->world.save_captures(stem)) std::printf(" %s", file.c_str());
     std::printf("\n");
   }
   lab_.reset();

@@ -47,6 +47,7 @@ class Lab {
   [[nodiscard]] Endpoint listener() const;
   [[nodiscard]] Endpoint second_listener() const;  // another address of the same listener
   [[nodiscard]] Ip client_ip(unsigned port) const;
+  [[nodiscard]] Ip translated_ip(unsigned port) const;  // another one of that network, for box::translate()
   [[nodiscard]] Endpoint server(unsigned i = 0) const;
   [[nodiscard]] Link& access(unsigned i) { return *world.links()[i]; }
   [[nodiscard]] Link& server_link(unsigned i = 0) { return *world.links()[spec.access.size() + i]; }

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "kit/icmp.hpp"
-#include "wire/checksum.hpp"
 
 namespace braid::kit {
 
@@ -51,6 +49,10 @@ void Link::send(const Device& from, unsigned port, Packet packet) {
       return;
     }
   }
+  carry(forward, std::move(packet));
+}
+
+void Link::carry(bool forward, Packet packet) {
   const bool perfect = spec_.loss == 0 && spec_.duplicate == 0 && spec_.corrupt == 0 && spec_.reorder == 0;
   Rng fate = perfect ? Rng(0) : fate_of(packet, forward);
   if (fate.unit() < spec_.loss) {
@@ -106,54 +108,6 @@ void Link::act(Instant now) {
     const End& to = due.forward ? b_ : a_;
     to.device->take(now, to.port, std::move(due.packet));
   }
-}
-
-ByteView options_of(const Packet& packet, const wire::TcpFrame& f) {
-  const std::size_t begin = f.l4_offset + wire::kTcpHeader;
-  return ByteView(packet).subspan(begin, f.payload_offset - begin);
-}
-
-ByteView payload_of(const Packet& packet, const wire::TcpFrame& f) {
-  return ByteView(packet).subspan(f.payload_offset, f.payload_length);
-}
-
-Packet rewrite(const Packet& packet, ByteView options, ByteView payload) {
-  wire::TcpFrame f;
-  if (wire::parse_frame(packet, wire::Trust::verify, f) != wire::FrameKind::tcp) return packet;
-  wire::FrameOut out;
-  std::memcpy(out.destination.bytes.data(), packet.data(), 6);
-  std::memcpy(out.source.bytes.data(), packet.data() + 6, 6);
-  out.flow = {f.flow.remote, f.flow.local};
-  out.seq = f.seq;
-  out.ack = f.ack;
-  out.window = f.window;
-  out.flags = f.flags;
-  out.payload_length = static_cast<std::uint16_t>(payload.size());
-  out.payload_sum = wire::ones_sum(payload);
-  Packet fresh(wire::kMaxHeaders + payload.size());
-  std::copy(payload.begin(), payload.end(), fresh.begin() + wire::kMaxHeaders);
-  const std::size_t n =
-      wire::write_headers(fresh.data() + wire::kMaxHeaders, out, options, wire::ChecksumMode::full);
-  fresh.erase(fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(wire::kMaxHeaders - n));
-  return fresh;
-}
-
-Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f) {
-  const ByteView old = options_of(packet, f);
-  Packet options(old.begin(), old.end());
-  for (std::size_t i = 0; i < options.size();) {
-    const auto kind = std::to_integer<unsigned>(options[i]);
-    if (kind == 0) break;
-    if (kind == 1) {
-      ++i;
-      continue;
-    }
-    const auto length = std::to_integer<std::size_t>(options[i + 1]);
-    if (kind == wire::kMptcpKind)
-      std::fill_n(options.begin() + static_cast<std::ptrdiff_t>(i), length, std::byte{1});
-    i += length;
-  }
-  return rewrite(packet, options, payload_of(packet, f));
 }
 
 }  // namespace braid::kit

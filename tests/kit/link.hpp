@@ -8,9 +8,9 @@
 #include <unordered_map>
 
 #include "base/random.hpp"
+#include "kit/edit.hpp"
 #include "kit/pcapng.hpp"
 #include "kit/world.hpp"
-#include "wire/frame.hpp"
 
 namespace braid::kit {
 
@@ -33,8 +33,8 @@ class Link final : public Actor {
     Device* device = nullptr;
     unsigned port = 0;
   };
-  // What a middlebox does: may change the packet (see rewrite()), false drops it. `forward`: toward the
-  // second end.
+  // What a middlebox does: may change the packet (see edit.hpp), false: it goes no further. `forward`: toward
+  // the second end.
   using Middlebox = std::function<bool(Packet&, const wire::TcpFrame&, bool forward)>;
 
   Link(World& world, const LinkSpec& spec, End a, End b);
@@ -43,6 +43,8 @@ class Link final : public Actor {
   void send(const Device& from, unsigned port, Packet packet);
   // A forged packet joins those under way; a middlebox may call this.
   void inject(bool forward, Packet packet);
+  // The rest of the way from the middlebox on, for packets that it makes of those it has taken.
+  void carry(bool forward, Packet packet);
   // Joins `device`'s port to this link?
   [[nodiscard]] bool ends_at(const Device& device, unsigned port) const;
 
@@ -54,6 +56,7 @@ class Link final : public Actor {
   [[nodiscard]] bool is_cut() const { return cut_; }
   void set_middlebox(Middlebox m) { middlebox_ = std::move(m); }
   void set_loss(double loss) { spec_.loss = loss; }
+  void set_perfect() { spec_.loss = spec_.duplicate = spec_.corrupt = spec_.reorder = 0; }
   // The path changes without its ends noticing. `tells`: a router says so by ICMP.
   void set_mtu(std::uint16_t mtu, bool tells) {
     spec_.mtu = mtu;
@@ -96,13 +99,5 @@ class Link final : public Actor {
   std::unordered_map<std::uint64_t, std::uint32_t> copies_;
   std::vector<Captured> captured_;
 };
-
-// The same segment with other options or payload, lengths and checksums made right.
-Packet rewrite(const Packet& packet, ByteView options, ByteView payload);
-// The TCP options' bytes and the payload of a packet that parsed as `f`.
-ByteView options_of(const Packet& packet, const wire::TcpFrame& f);
-ByteView payload_of(const Packet& packet, const wire::TcpFrame& f);
-// The same segment with every MPTCP option replaced by NOPs.
-Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f);
 
 }  // namespace braid::kit

@@ -3,9 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
-
-#include "wire/checksum.hpp"
 
 namespace braid::kit {
 
@@ -33,15 +30,7 @@ Packet Script::build(const Flow& flow, const Say& s, std::uint32_t seq, std::uin
   out.ack = SubSeq((s.flags & A) != 0 ? ack : 0);
   out.window = s.window.value_or(0xffff);
   out.flags = s.flags;
-  const ByteView payload = std::as_bytes(std::span(s.data));
-  out.payload_length = static_cast<std::uint16_t>(payload.size());
-  out.payload_sum = wire::ones_sum(payload);
-  Packet p(wire::kMaxHeaders + payload.size());
-  std::copy(payload.begin(), payload.end(), p.begin() + wire::kMaxHeaders);
-  const std::size_t n =
-      wire::write_headers(p.data() + wire::kMaxHeaders, out, options, wire::ChecksumMode::full);
-  p.erase(p.begin(), p.begin() + static_cast<std::ptrdiff_t>(wire::kMaxHeaders - n));
-  return p;
+  return assemble(out, options, std::as_bytes(std::span(s.data)));
 }
 
 void Remote::say(const Say& given) {
