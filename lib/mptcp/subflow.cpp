@@ -61,6 +61,11 @@ bool Subflow::on_third_ack(Context& ctx, const wire::TcpFrame& f) {
 
 bool Subflow::third_ack_capable(Context& ctx, const wire::TcpFrame& f) {
   const auto& o = f.options.mptcp;
+  if (!plain_ && after(f.seq, initial_receive() + 1) && !o.has(wire::kMpCapable)) {
+    // Rule 4: the keys are on the first segment, and this one has overtaken it.
+    ctx.stats.drops.add(stats::Drop::before_first);
+    return false;
+  }
   session_->initial_window(window_of(f));
   if (plain_) return true;
   // Rule 3: only both keys, ours echoed right, prove that the peer speaks MPTCP on this path.

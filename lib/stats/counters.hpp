@@ -24,6 +24,7 @@ namespace braid::stats {
   X(bad_flags, "combination of TCP flags that no state accepts")                                      \
   X(connection_limit, "a pool of connections, subflows or sessions is exhausted")                     \
   X(out_of_window, "sequence number outside the receive window")                                      \
+  X(before_first, "segment that overtook the one which completes the handshake; the peer repeats it") \
   X(old_duplicate, "segment holds only bytes already received")                                       \
   X(paws, "timestamp older than the last one (RFC 7323 5)")                                           \
   X(bad_ack, "acknowledgement number outside what was sent (RFC 5961 5)")                             \

@@ -158,7 +158,8 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] virtual std::uint8_t reset_flags() const { return wire::kAck; }
   // The peer's SYN once more, before our SYN/ACK is.
   virtual void on_repeated_syn(Context&, const wire::TcpFrame&) {}
-  // The segment that completes a passive open. False: the hook has ended the connection.
+  // The segment that completes a passive open. False: the hook has ended the connection, or waits for another
+  // segment; it has counted why.
   virtual bool on_third_ack(Context&, const wire::TcpFrame&) { return true; }
   // The SYN/ACK of an active open. False: the hook has ended the connection.
   virtual bool on_syn_ack(Context&, const wire::TcpFrame&) { return true; }

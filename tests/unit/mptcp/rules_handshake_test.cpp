@@ -80,6 +80,22 @@ TEST_F(MptcpRules, R04_ThirdAckAndDataBothCarryCapable) {
   EXPECT_EQ(m.acked_in(c.expect({.flags = A, .data = "!"}, 0ms, 100ms)), 6);
 }
 
+// With the third ACK lost, the first data has the keys; what overtakes it tells nothing.
+TEST_F(MptcpRules, R04_DataThatOvertakesTheFirstIsNoFallback) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.say({.seq = 6, .data = "world", .options = m.map_ack(5, 6, 5, 0)});
+  c.quiet(1ms);
+  EXPECT_EQ(l.gateway->drops(stats::Drop::before_first), 1U);
+  c.say({.seq = 1, .data = "hello", .options = m.capable_ack(5)});
+  const Heard h = c.expect({.flags = A, .data = "hello"}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(h), 5);
+  c.say({.seq = 6, .data = "world", .options = m.map_ack(5, 6, 5, 5)});
+  EXPECT_EQ(m.acked_in(c.expect({.flags = A, .data = "world"}, 0ms, 100ms)), 10);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 0U);
+}
+
 TEST_F(MptcpRules, R06_ServerSpeaksFirst) {
   Lab& l = make({.scripted_client = true});
   l.server_host().listen(kServerPort, {.send = 10, .finish = false});
