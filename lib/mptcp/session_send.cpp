@@ -113,8 +113,10 @@ unsigned Session::views(std::span<PathView> out, const Segment* s) const {
     v.room = sf->send_room();
     v.slot = sf->slot;
     v.backup = sf->backup;
-    v.stale = sf->stale;
-    v.excluded = s != nullptr && s->is(Segment::kInSent) && s->path == sf->slot;
+    const bool carried = s != nullptr && s->path == sf->slot;
+    v.excluded = carried && s->is(Segment::kInSent);  // its TCP repeats it
+    v.stale =
+        sf->stale || (carried && !v.excluded);  // has acknowledged and not delivered it: it may do so again
   }
   return n;
 }

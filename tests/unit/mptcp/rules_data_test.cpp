@@ -342,6 +342,23 @@ TEST_F(MptcpRules, R29_DataAckAloneFreesNothing) {
   EXPECT_EQ(again->data.size(), 100U);
 }
 
+// A box has acknowledged the segment and lost it: the same path may do that again.
+TEST_F(MptcpRules, R29_WhatAPathSwallowsGoesToAnother) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.join(1, 2, true);
+  l.world.run_for(1ms);
+  c.skip();
+  m.data(c, 0, "swallowed");
+  c.expect({.flags = A, .data = "swallowed"}, 0ms, 100ms);
+  c.say({.options = m.ack(0)});  // acknowledges the segment, and nothing as data
+  bool again = false;
+  while (const auto h = j.next(3s)) again |= h->data == "swallowed" && m.mapped_in(*h) == 0;
+  EXPECT_TRUE(again);
+  EXPECT_GE(l.gateway->counter(stats::Counter::mptcp_reinjected_segments), 1U);
+}
+
 TEST_F(MptcpRules, R30_OneWayTrafficIsAcknowledged) {
   Lab& l = scripted({}, {.finish = false, .stop_reading_at = 0});
   MpClient m(l);
