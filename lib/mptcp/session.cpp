@@ -144,8 +144,9 @@ void Session::on_retransmit(Context& ctx) {
     again = true;
   }
   if (phase_ == Phase::running || phase_ == Phase::closing) {
-    if (fin_outstanding()) {
-      if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
+    if (fin_outstanding()) {  // on all: one of them may lose the options of segments without payload
+      for (Subflow* sf : subflows_)
+        if (sf != nullptr && sf->synchronised()) sf->send_data_fin(ctx);
       again = true;
     }
     if (phase_ == Phase::running && announce_again(ctx)) again = true;

@@ -168,7 +168,7 @@ class Session final : public tcp::Stream, public Alarm {
   void reinject_from(std::uint8_t slot, bool gone);
   [[nodiscard]] Subflow* best_subflow() const;
   void send_data_fin(Context& ctx);
-  [[nodiscard]] bool can_fall_back() const;
+  void drop_joins(Context& ctx);
   bool announce_again(Context& ctx);
   bool send_data_again(Context& ctx);
   void start_announcing(Context& ctx);

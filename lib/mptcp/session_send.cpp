@@ -265,7 +265,7 @@ void Session::send_data_fin(Context& ctx) {
   Subflow* sf = best_subflow();
   if (sf == nullptr) return;
   fin_sent_ = true;
-  sf->bare_soon(ctx);
+  sf->send_data_fin(ctx);
   retries_ = 0;
   arm(ctx, ctx.now + retransmit_after());
 }

@@ -213,7 +213,9 @@ void Subflow::write_dss(Context&, wire::OptionBuffer& o, Segment* s) {
   d.data_ack = session_->receive_next().raw;
   // 8-byte DATA_ACKs answer 8-byte sequences; never beside a mapping of ours (an Apple client would misread
   // it, and the short form leaves room for 1,428 bytes of payload).
-  d.ack_is_8 = s == nullptr && session_->got_dsn8() && !session_->fin_outstanding();
+  const bool fin = s == nullptr && data_fin_due_ && session_->fin_outstanding();
+  if (s == nullptr) data_fin_due_ = false;
+  d.ack_is_8 = s == nullptr && session_->got_dsn8() && !fin;
   if (s != nullptr) {
     d.has_map = true;
     d.dsn = s->dsn.raw;
@@ -221,7 +223,7 @@ void Subflow::write_dss(Context&, wire::OptionBuffer& o, Segment* s) {
     d.length = s->length;
     d.has_checksum = session_->checksum();
     if (d.has_checksum) d.checksum = wire::dss_checksum(d.dsn, d.ssn, d.length, s->sum);
-  } else if (session_->fin_outstanding()) {  // 3.3.3: alone, length 1, subflow sequence 0
+  } else if (fin) {  // 3.3.3: alone, length 1, subflow sequence 0
     d.has_map = true;
     d.data_fin = true;
     d.dsn = session_->fin_dsn().raw;
@@ -274,6 +276,11 @@ void Subflow::send_mp_fail(Context& ctx) {
 void Subflow::answer_mp_fail(Context& ctx) {
   fail_due_ = true;
   ctx.count(Counter::mptcp_fail_sent);
+  bare_soon(ctx);
+}
+
+void Subflow::send_data_fin(Context& ctx) {
+  data_fin_due_ = true;
   bare_soon(ctx);
 }
 

@@ -44,8 +44,11 @@ class Subflow final : public tcp::Connection {
   [[nodiscard]] bool stripped() const { return stripped_; }
   // Hands up, unverified, what was kept for its mapping's checksum: it comes before all that follows.
   void deliver_kept(Context& ctx);
-  // MP_FAIL in every ACK until the peer has answered; or once, as an answer.
-  void send_mp_fail(Context& ctx);
+  // DATA_FIN on the next segment without payload, and only there: answers to the peer's DATA_FIN would else
+  // have one too, and two ends would answer each other for ever.
+  void send_data_fin(Context& ctx);
+  // MP_FAIL about the byte `at` in every ACK until the peer has answered; or once, as an answer.
+  void send_mp_fail(Context& ctx, DataSeq at);
   void answer_mp_fail(Context& ctx);
   // Counts payload by the kind of path it takes.
   void count_bytes(Context& ctx, std::uint32_t n) const;
@@ -121,6 +124,7 @@ class Subflow final : public tcp::Connection {
   bool prio_due_ : 1 = false;
   bool prio_backup_ : 1 = false;
   bool fail_due_ : 1 = false;
+  bool data_fin_due_ : 1 = false;
   bool fail_repeats_ : 1 = false;  // the peer has not answered our MP_FAIL
   bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
   bool infinite_set_ : 1 = false;

@@ -137,6 +137,34 @@ TEST_F(MptcpRules, R23_DataFinIsRetransmitted) {
   c.quiet(20s);
 }
 
+// A path may lose the options of segments without payload.
+TEST_F(MptcpRules, R23_DataFinIsRepeatedOnEverySubflow) {
+  Lab& l = scripted({}, {.send = 0});
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.join(1);
+  l.world.run_for(3s);
+  for (Remote* r : {&c, &j}) {
+    unsigned seen = 0;
+    while (const auto h = r->next(0ms)) seen += h->mp().has(wire::kMpDss) && h->mp().dss.data_fin ? 1 : 0;
+    EXPECT_GE(seen, 2U) << (r == &c ? "on the first" : "on the join");
+  }
+}
+
+// Two ends whose DATA_FIN is not acknowledged yet, since data before it is missing, would else answer each
+// other for ever.
+TEST_F(MptcpRules, R23_AnswerToADataFinIsNone) {
+  Lab& l = scripted({}, {.send = 0});
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(1ms);
+  c.skip();
+  m.data_fin(c, 100);  // 100 bytes are missing before it
+  const Heard h = c.expect({.flags = A, .length = 0});
+  EXPECT_EQ(m.acked_in(h), 0);
+  EXPECT_FALSE(h.mp().dss.data_fin);
+}
+
 TEST_F(MptcpRules, R24_SubflowFinIsNotTheEnd) {
   Lab& l = scripted();
   MpClient m(l);
