@@ -95,8 +95,9 @@ class Session final : public tcp::Stream, public Alarm {
   void peer_key(std::uint64_t key);
   void initial_window(std::uint32_t bytes) { snd_edge_ = later(snd_edge_, snd_una_ + bytes); }
   void peer_wants_checksum() { checksum_ = true; }
+  [[nodiscard]] bool can_fall_back() const;
   void fall_back(Context& ctx, Subflow& sf, stats::Fallback cause);
-  // Bytes came on `sf` without a mapping.
+  // Bytes, or a FIN, came on `sf` without a mapping.
   void mapping_missing(Context& ctx, Subflow& sf);
   // MP_FAIL in an ACK (3.7).
   void peer_failed(Context& ctx, Subflow& sf);

@@ -77,10 +77,10 @@ void Session::end_if_unused(Context& ctx) {
 }
 
 // Rule 27: the stream can go on alone on the one subflow there is and ever was, if nothing was sent twice at
-// data level and nothing is missing.
+// data level and nothing is missing. A join in its handshake has carried nothing.
 bool Session::can_fall_back() const {
   if (phase_ == Phase::handshake) return true;
-  return phase_ == Phase::running && subflow_count() == 1 && !ever_joined_ && reinjected_ == 0 &&
+  return phase_ == Phase::running && subflow_count() != 0 && !ever_joined_ && reinjected_ == 0 &&
          flight_->early.empty();
 }
 
@@ -89,6 +89,7 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   if (fallen_back()) return;
   if (!can_fall_back()) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   ctx.stats.fallbacks.add(cause);
+  drop_joins(ctx);
   sf.deliver_kept(ctx);
   const bool told = phase_ == Phase::running && remote_known_;  // a peer that reads DSS is told where it ends
   phase_ = Phase::fallen_back;
@@ -99,14 +100,23 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   while (data_.front() != nullptr && data_.front() != unsent_ && !data_.front()->is(Segment::kInSent))
     free_data(ctx, data_.front()->data_end());
   if (!fin_acked_) fin_sent_ = false;
+  // The peer may not have noticed, and would send again as data what TCP has acknowledged: here, new bytes.
+  if (cause == stats::Fallback::stripped) sf.send_mp_fail(ctx, rcv_nxt_);
   touch(ctx);
+}
+
+void Session::drop_joins(Context& ctx) {
+  for (Subflow* sf : subflows_) {
+    if (sf == nullptr || !sf->joined()) continue;
+    ctx.stats.joins.add(stats::Join::fallback);
+    sf->reset_with(ctx, stats::RstReason::mptcp, Failure::internal);
+  }
 }
 
 // Before anything was confirmed a middlebox has eaten the options from the beginning, later in mid-stream
 // (3.7). With checksums the stream was to be proof against exactly that, so it does not go on without.
 void Session::mapping_missing(Context& ctx, Subflow& sf) {
   const bool nothing_yet = rcv_nxt_ == remote_first() && !heard_data_ack_;
-  if (subflow_count() > 1) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   if (nothing_yet) return fall_back(ctx, sf, stats::Fallback::no_mapping);
   if (checksum_) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   fall_back(ctx, sf, stats::Fallback::stripped);
@@ -115,7 +125,6 @@ void Session::mapping_missing(Context& ctx, Subflow& sf) {
 // Beside other subflows MP_FAIL comes on a RST; a peer that says it in an ACK believes to be on the only one.
 void Session::peer_failed(Context& ctx, Subflow& sf) {
   ctx.count(Counter::mptcp_fail_received);
-  if (subflow_count() > 1) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   fall_back(ctx, sf, stats::Fallback::peer);
 }
 

@@ -107,6 +107,12 @@ void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
 
 // A subflow's FIN is not the stream's end (rule 24), except after fallback.
 void Session::subflow_finished(Context& ctx, Subflow& sf) {
+  // A peer that reads DSS has a DATA_ACK on its FIN too. Without, this FIN may stand for its stream's end, as
+  // ours would for it.
+  if (phase_ == Phase::running && !peer_finished_ && sf.stripped() && !sf.joined()) {
+    mapping_missing(ctx, sf);
+    if (!fallen_back()) return;
+  }
   if (fallen_back()) {
     peer_finished_ = true;
     return wake(ctx);

@@ -266,8 +266,8 @@ void Subflow::send_fastclose(Context& ctx) {
   bare_soon(ctx);
 }
 
-// It names the data sequence number of the mapping that failed, which stays the last one.
-void Subflow::send_mp_fail(Context& ctx) {
+void Subflow::send_mp_fail(Context& ctx, DataSeq at) {
+  map_.dsn = at;  // there is no mapping after this one
   fail_due_ = fail_repeats_ = true;
   ctx.count(Counter::mptcp_fail_sent);
   bare_soon(ctx);

@@ -20,9 +20,11 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
   if (plain_) return on_plain_options(ctx, o);
   stripped_ = o.present == 0;
   if (stripped_) {
-    // 3.7: our data is acknowledged, but not as data: the peer reads this connection as plain TCP.
+    // 3.7: our data is acknowledged, but not as data: the peer reads this connection as plain TCP. What is
+    // not in order proves nothing: it may be the rest of a segment that was cut, and overtook the options.
     const bool taken_for_plain = !joined() && session_->knows_peer() && !session_->got_data_ack() &&
-                                 after(f.ack, initial_send() + 1) && bytes_out != 0;
+                                 after(f.ack, initial_send() + 1) && bytes_out != 0 &&
+                                 f.seq == receive_next();
     if (taken_for_plain) session_->fall_back(ctx, *this, stats::Fallback::no_mapping);
     return session_ != nullptr;
   }
@@ -165,9 +167,9 @@ void Subflow::deliver_mapped(Context& ctx, Segment& s) {
 
 void Subflow::bad_mapping(Context& ctx, Segment& s) {
   if (session_ == nullptr) return tcp::free_segment(s);
-  if (s.is(Segment::kMapped)) {  // contradicts another, or itself
+  if (!plain_ && s.is(Segment::kMapped)) {  // contradicts another, or itself
     reset_with(ctx, RstReason::mptcp, Failure::internal);
-  } else {
+  } else if (!plain_) {  // it is when the first part of this segment was the reason to fall back
     session_->mapping_missing(ctx, *this);
   }
   if (session_ == nullptr || !plain_) {
@@ -211,8 +213,8 @@ void Subflow::finish_checked_mapping(Context& ctx, tcp::Flight& f) {
   verified.append(f.kept);
   if (map_checksum_ != plain && map_checksum_ != with_fin) {
     ctx.stats.drops.add(Drop::data_checksum);
-    send_mp_fail(ctx);
-    if (session_->subflow_count() > 1) {
+    send_mp_fail(ctx, map_.dsn);
+    if (!session_->can_fall_back()) {
       verified.free_all();
       return reset_with(ctx, RstReason::middlebox, Failure::internal);
     }

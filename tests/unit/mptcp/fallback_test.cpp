@@ -159,6 +159,113 @@ TEST_F(MptcpFallback, ContradictoryMappingIsNoFallback) {
   EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 0U);
 }
 
+// A client that has not noticed would send again as data what TCP acknowledges: new bytes to a plain stream.
+TEST_F(MptcpFallback, R26_ThatOptionsVanishedIsToldByMpFail) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "mapped ");
+  ASSERT_TRUE(next_data(c).has_value());
+  c.say({.options = m.ack(7)});
+  c.skip();
+  c.say({.data = "and no more"});
+  const Heard told = c.expect({.flags = A, .ack = 19, .length = 0});
+  ASSERT_TRUE(told.mp().has(wire::kMpFail));
+  EXPECT_EQ(told.mp().fail_dsn, idsn_of(m.key()) + 1 + 7);
+}
+
+// Both directions have lost their options, and the server ends before it has data that could say so.
+TEST_F(MptcpFallback, R24_FinWithoutOptionsEndsThePlainStream) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "all");
+  ASSERT_TRUE(next_data(c).has_value());
+  c.say({.options = m.ack(3)});
+  l.world.run_for(1ms);
+  c.skip();
+  c.say({.flags = F | A});
+  l.world.run_for(1ms);
+  EXPECT_TRUE(at_server().saw_fin());
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 1U);
+  bool fin = false;
+  while (const auto h = c.next(100ms)) fin |= h->has(F);
+  EXPECT_TRUE(fin) << "the echo server's end";
+}
+
+TEST_F(MptcpFallback, R24_FinWithOptionsIsNotTheStreamsEnd) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "all");
+  ASSERT_TRUE(next_data(c).has_value());
+  c.say({.flags = F | A, .options = m.ack(3)});
+  l.world.run_for(10ms);
+  EXPECT_FALSE(at_server().saw_fin());
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 0U);
+}
+
+// The mapping that failed ends inside a segment, as after a box that has put bytes in.
+TEST_F(MptcpFallback, R26_RestOfTheSegmentIsPlainToo) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.say({.data = "abcdef", .options = bad_checksum(m)});
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 6U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::checksum), 1U);
+}
+
+// Every order of a fallback and the steps of a join: a join counts from its third ACK on, and none is taken
+// after a fallback.
+TEST_F(MptcpFallback, R27_JoinsAndFallbackInEveryOrder) {
+  for (const int steps : {0, 1, 2}) {  // of the join, before the fallback
+    Lab& l = scripted();
+    MpClient m(l);
+    Remote& c = m.connect();
+    m.data(c, 0, "x");
+    ASSERT_TRUE(next_data(c).has_value());
+    c.say({.options = m.ack(1)});
+    Remote* j = steps == 0 ? nullptr : &m.half_join(1, l.listener());
+    if (steps == 2) m.join_ack(*j);
+    c.say({.data = "plain", .options = m.map(1, 2, 0)});
+    l.world.run_for(1ms);
+    const bool falls_back = steps != 2;
+    EXPECT_EQ(l.gateway->fallbacks(Fallback::peer), falls_back ? 1U : 0U) << steps;
+    EXPECT_EQ(at_server().received(), falls_back ? 6U : 1U) << steps;
+    EXPECT_EQ(l.gateway->engine().use().subflows, 1U) << steps;
+    if (steps == 0) {
+      Remote& late = l.remote(1, 31000, 500);
+      late.say({.flags = S, .options = m.join_syn(2)});
+      EXPECT_TRUE(late.expect({.flags = R | A}).has(R));
+    }
+    if (steps == 1) {
+      EXPECT_TRUE(j->expect({.flags = R | A}).has(R)) << "the join's third ACK may come no more";
+      j->say({.options = m.join_third()});
+      EXPECT_TRUE(j->expect({.flags = R}).has(R));
+      EXPECT_EQ(l.gateway->joins(stats::Join::fallback), 1U);
+    }
+    EXPECT_EQ(l.gateway->joins(stats::Join::ok), falls_back ? 0U : 1U) << steps;
+  }
+}
+
+// A box has cut the client's segment, left the options on its first part, and the rest has overtaken that.
+TEST_F(MptcpFallback, R21_RestOfACutSegmentIsNoSignOfPlainTcp) {
+  Lab& l = scripted({}, {.send = 3, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  ASSERT_TRUE(next_data(c).has_value());
+  c.say({.seq = 4, .data = "def"});
+  l.world.run_for(1ms);
+  c.say({.seq = 1, .data = "abc", .options = m.map_ack(0, 1, 6, 3)});
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 6U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::no_mapping), 0U);
+  m.data(c, 6, "ghi", 3);
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 9U);
+}
+
 // The way back loses the options: TCP acknowledges our data, DATA_ACKs come no more.
 TEST_F(MptcpFallback, DataAcksThatVanishInMidStream) {
   Lab& l = scripted({}, {.send = 60'000, .send_key = 2});
