@@ -101,7 +101,8 @@ void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
     free_data(ctx, data_.front()->data_end());
   if (!fin_acked_) fin_sent_ = false;
   // The peer may not have noticed, and would send again as data what TCP has acknowledged: here, new bytes.
-  if (cause == stats::Fallback::stripped) sf.send_mp_fail(ctx, rcv_nxt_);
+  const bool alone = cause == stats::Fallback::stripped || cause == stats::Fallback::no_mapping;
+  if (told && alone) sf.send_mp_fail(ctx, rcv_nxt_);
   touch(ctx);
 }
 

@@ -174,6 +174,17 @@ TEST_F(MptcpFallback, R26_ThatOptionsVanishedIsToldByMpFail) {
   EXPECT_EQ(told.mp().fail_dsn, idsn_of(m.key()) + 1 + 7);
 }
 
+TEST_F(MptcpFallback, R26_ThatOptionsNeverCameIsToldToo) {
+  Lab& l = scripted({}, {.send = 3, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  ASSERT_TRUE(next_data(c).has_value());  // with DSS: the client takes both directions for MPTCP
+  c.say({.ack = 1, .data = "stripped"});
+  const Heard told = c.expect({.flags = A, .ack = 9, .length = 0});
+  EXPECT_TRUE(told.mp().has(wire::kMpFail));
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::no_mapping), 1U);
+}
+
 // Both directions have lost their options, and the server ends before it has data that could say so.
 TEST_F(MptcpFallback, R24_FinWithoutOptionsEndsThePlainStream) {
   Lab& l = scripted();
