@@ -132,6 +132,8 @@ void Subflow::on_arrival(Context&, Segment& s, const wire::TcpFrame& f) {
 // Sees to it that map_ covers the first byte of `s`. False: no mapping does, or two contradict each other.
 bool Subflow::mapping_for(Segment& s) {
   if (!s.is(Segment::kMapped)) return map_.covers(s.seq);
+  // 3.3.1: a mapping without a checksum where one was agreed ends the subflow.
+  if (session_->checksum() && !s.is(Segment::kMapChecksum)) return false;
   const auto offset = static_cast<std::uint64_t>(static_cast<std::int64_t>(s.seq - s.map_seq));
   const Mapping own{DataSeq(s.dsn.raw - offset), s.map_seq, s.map_length};
   if (map_.covers(s.seq)) return map_.agrees_with(own);  // a repeated one (rule 21)

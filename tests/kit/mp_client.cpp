@@ -83,6 +83,7 @@ Options MpClient::map(std::uint64_t at, std::uint32_t ssn, std::uint16_t length,
     d.ssn = ssn;
     d.length = length;
     d.data_fin = fin;
+    d.has_checksum = checksum;
     o.dss(d);
   };
 }
@@ -97,6 +98,7 @@ Options MpClient::map_ack(std::uint64_t at, std::uint32_t ssn, std::uint16_t len
     d.ssn = ssn;
     d.length = length;
     d.data_fin = fin;
+    d.has_checksum = checksum;
     o.dss(d);
   };
 }

@@ -28,7 +28,8 @@ class MpClient {
   [[nodiscard]] Options join_third() const;
   // DATA_ACK of `count` bytes received from the peer.
   [[nodiscard]] Options ack(std::uint64_t count) const;
-  // Mapping of `length` bytes from data offset `at`, subflow number `ssn`.
+  // Mapping of `length` bytes from data offset `at`, subflow number `ssn`; where checksums were agreed, its
+  // own is 0: data() has a right one.
   [[nodiscard]] Options map(std::uint64_t at, std::uint32_t ssn, std::uint16_t length,
                             bool fin = false) const;
   // Mapping and DATA_ACK.

@@ -223,6 +223,19 @@ TEST_F(MptcpRules, R25_NothingIsDeliveredBeforeTheWholeMappingIsIn) {
   EXPECT_EQ(at_server().received(), 7U);
 }
 
+TEST_F(MptcpRules, R25_MappingWithoutTheAgreedChecksumIsReset) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  m.checksum = false;
+  m.data(c, 0, "hello");
+  l.world.run_for(0ms);
+  bool reset = false;
+  while (const auto h = c.next(1ms)) reset |= h->has(R);
+  EXPECT_TRUE(reset);
+  EXPECT_EQ(at_server().received(), 0U);
+}
+
 TEST_F(MptcpRules, R25_R26_BadChecksumAloneFallsBack) {
   Lab& l = scripted();
   MpClient m(l);

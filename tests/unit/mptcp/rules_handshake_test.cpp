@@ -131,6 +131,20 @@ TEST_F(MptcpRules, R08_ChecksumIsNegotiatedByEitherSide) {
   }
 }
 
+// A peer may set the flag and leave out the two bytes.
+TEST_F(MptcpRules, R08_FlagOnDataWithoutTheTwoBytesIsReset) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open(true);
+  m.third_ack(c, "hello");  // 22 bytes, flag A
+  l.world.run_for(0ms);
+  bool reset = false;
+  while (const auto h = c.next(1ms)) reset |= h->has(R);
+  EXPECT_TRUE(reset);
+  EXPECT_EQ(at_server().received(), 0U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::checksum), 0U);
+}
+
 TEST_F(MptcpRules, R08_ExtensionBitMeansPlainTcp) {
   Lab& l = scripted();
   MpClient m(l);
