@@ -35,6 +35,19 @@ TEST_F(MptcpRules, R21_MappingOverSeveralSegments) {
   EXPECT_EQ(at_server().received(), 13U);
 }
 
+TEST_F(MptcpRules, R21_SubflowNumbersAreRelativeAndWrap) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000, 0xfffffffaU);
+  c.say({.flags = S, .options = m.capable_syn()});
+  m.key_of_peer = c.expect({.flags = S | A, .ack = 1}).mp().capable.sender_key;
+  m.third_ack(c);
+  m.data(c, 0, "across the wrap");
+  m.data(c, 15, " and on");
+  l.world.run_for(1ms);
+  EXPECT_EQ(at_server().received(), 22U);
+}
+
 TEST_F(MptcpRules, R21_ContradictingMappingIsReset) {
   Lab& l = scripted();
   MpClient m(l);
@@ -372,6 +385,28 @@ TEST_F(MptcpRules, R28_OneRightEdgeThatNeverMovesLeft) {
   EXPECT_LE(edge, 64'000 + 4000) << "more offered than the buffer holds";
 }
 
+TEST_F(MptcpRules, R28_WindowWithoutADataAckIsStale) {
+  Lab& l = scripted({}, {.send = 100'000, .finish = false, .piece = 500});
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.window = 8;  // 1,024 bytes
+  m.third_ack(c);
+  std::uint32_t heard = 0;
+  const auto listen = [&] {
+    while (const auto h = c.next(1ms))
+      heard = std::max(heard, h->seq + static_cast<std::uint32_t>(h->data.size()) - 1);
+  };
+  listen();
+  EXPECT_EQ(heard, 1000U);
+  c.window = 0xffff;
+  c.say({.options = [](wire::OptionBuffer& o) { o.mp_prio(false); }});
+  listen();
+  EXPECT_LE(heard, 1024U);
+  c.say({.options = m.ack(heard)});
+  listen();
+  EXPECT_GT(heard, 4000U);
+}
+
 TEST_F(MptcpRules, R29_DataAckAloneFreesNothing) {
   Lab& l = scripted({}, {.send = 100, .finish = false});
   MpClient m(l);
@@ -419,6 +454,48 @@ TEST_F(MptcpRules, R31_SackFitsBesideTheDataAck) {
   EXPECT_GE(h.frame.options.sack_count, 1);
   EXPECT_EQ(m.acked_in(h), 0);
   EXPECT_LE(options_of(h.packet, h.frame).size(), wire::kMaxOptionBytes);
+}
+
+TEST_F(MptcpRules, R31_FullSegmentsFitWithAllTheirOptions) {
+  Lab& l = scripted({}, {.send = 50'000, .finish = false});
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.stamp = 7;
+  c.say({.flags = S, .options = m.capable_syn()});
+  const Heard h = c.expect({.flags = S | A});
+  c.stamp_echo = h.frame.options.ts_value;
+  m.key_of_peer = h.mp().capable.sender_key;
+  m.third_ack(c);
+  std::size_t largest = 0;
+  while (const auto d = c.next(50ms)) {
+    largest = std::max(largest, d->packet.size());
+    EXPECT_LE(options_of(d->packet, d->frame).size(), wire::kMaxOptionBytes);
+    EXPECT_TRUE(d->frame.options.has_timestamps);
+    EXPECT_TRUE(d->mp().has(wire::kMpDss));
+  }
+  EXPECT_EQ(largest, 1500 + wire::kEthernetHeader) << "full segments, and none too large";
+}
+
+// An IPv6 address with a port takes 32 of the 40 bytes: that segment goes without its timestamps.
+TEST_F(MptcpRules, R31_LargeAnnouncementGoesWithoutTimestamps) {
+  const Endpoint announced{Ip::v6(0x2001'0db8'0000'0000ULL, 3), 8443};
+  Lab& l = make({.v6 = true, .scripted_client = true, .tune = [&](relay::Settings& r, engine::Settings&) {
+                   r.listeners[0].announce_addresses = {announced};
+                 }});
+  l.server_host().listen(kServerPort, {.echo = true});
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.stamp = 7;
+  c.say({.flags = S, .options = m.capable_syn()});
+  const Heard h = c.expect({.flags = S | A});
+  c.stamp_echo = h.frame.options.ts_value;
+  m.key_of_peer = h.mp().capable.sender_key;
+  m.third_ack(c);
+  const Heard a = c.expect({.flags = A, .length = 0});
+  ASSERT_TRUE(a.mp().has(wire::kMpAddAddr)) << describe(a);
+  EXPECT_EQ(a.mp().add_addr.ip, announced.ip);
+  EXPECT_EQ(a.mp().add_addr.port, 8443);
+  EXPECT_FALSE(a.frame.options.has_timestamps);
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // protocol.md section 1, "Handshake and keys": each test names the rule it holds the gateway to.
+#include <set>
+
 #include "unit/mptcp/rules.hpp"
 
 namespace braid::kit {
@@ -32,6 +34,21 @@ TEST_F(MptcpRules, R01_SynAckHasTwelveBytes) {
   const Heard h = c.expect({.flags = S | A, .seq = 0, .ack = 1});
   EXPECT_EQ(mptcp_lengths(h), std::vector<std::size_t>{12});
   EXPECT_TRUE(h.mp().capable.hmac_sha256);
+}
+
+// A form that does not fit its segment is no MP_CAPABLE: keys and a length without data, keys alone with
+// data.
+TEST_F(MptcpRules, R01_SizeTellsTheFormTogetherWithThePayload) {
+  for (const bool data : {false, true}) {
+    Lab& l = scripted();
+    MpClient m(l);
+    Remote& c = m.half_open();
+    c.say({.data = data ? "early" : "", .options = m.capable_ack(data ? 0 : 5)});
+    l.world.run_for(1ms);
+    EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U) << data;
+    c.skip();
+    expect_plain_echo(c);
+  }
 }
 
 TEST_F(MptcpRules, R02_FirstByteIsIdsnPlusOneOfSha256) {
@@ -94,6 +111,25 @@ TEST_F(MptcpRules, R04_DataThatOvertakesTheFirstIsNoFallback) {
   c.say({.seq = 6, .data = "world", .options = m.map_ack(5, 6, 5, 5)});
   EXPECT_EQ(m.acked_in(c.expect({.flags = A, .data = "world"}, 0ms, 100ms)), 10);
   EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 0U);
+}
+
+// The client sends its keys until a DATA_ACK moves: it comes at once, even from a server that says nothing.
+TEST_F(MptcpRules, R05_FirstDataIsAcknowledgedAsDataAtOnce) {
+  Lab& l = scripted({}, {.finish = false, .stop_reading_at = 0});
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.third_ack(c, "hello");
+  EXPECT_EQ(m.acked_in(c.expect({.flags = A, .ack = 6, .length = 0}, 0ms, 50ms)), 5);
+}
+
+// Or until it hears of an address, which therefore goes out without waiting for data.
+TEST_F(MptcpRules, R05_AnnouncementComesRightAfterTheThirdAck) {
+  Lab& l = scripted([](relay::Settings& r, engine::Settings&) {
+    r.listeners[0].announce_addresses = {Endpoint{Ip::v4(0xc6120003), 0}};
+  });
+  MpClient m(l);
+  Remote& c = m.connect();
+  EXPECT_TRUE(c.expect({.flags = A, .length = 0}).mp().has(wire::kMpAddAddr));
 }
 
 TEST_F(MptcpRules, R06_ServerSpeaksFirst) {
@@ -191,6 +227,20 @@ TEST_F(MptcpRules, R10_NoFreeTokenMeansPlainTcp) {
   EXPECT_TRUE(c.expect({.flags = S | A}).mp().has(wire::kMpCapable));
 }
 
+TEST_F(MptcpRules, R10_HalfOpenConnectionsHaveTokensOfTheirOwn) {
+  Lab& l = scripted();
+  std::set<std::uint32_t> tokens;
+  for (std::uint16_t i = 0; i < 40; ++i) {
+    MpClient m(l, 1000 + i);
+    Remote& c = l.remote(0, static_cast<std::uint16_t>(31000 + i));
+    c.say({.flags = S, .options = m.capable_syn()});
+    const Heard h = c.expect({.flags = S | A});
+    ASSERT_TRUE(h.mp().has(wire::kMpCapable));
+    EXPECT_NE(h.mp().capable.sender_key, 0U);
+    EXPECT_TRUE(tokens.insert(token_of(h.mp().capable.sender_key)).second);
+  }
+}
+
 TEST_F(MptcpRules, R11_RetriedSynWithoutOptionMeansPlainTcp) {
   Lab& l = scripted();
   MpClient m(l);
@@ -201,6 +251,21 @@ TEST_F(MptcpRules, R11_RetriedSynWithoutOptionMeansPlainTcp) {
   c.say({});
   expect_plain_echo(c);
   EXPECT_EQ(l.gateway->fallbacks(Fallback::retried_syn), 1U);
+}
+
+// Payload of a SYN lies outside the data sequence space. Without a cookie it is not taken, and comes again.
+TEST_F(MptcpRules, R12_SynPayloadHasNoDataSequenceNumber) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = l.remote(0, 30000);
+  c.say({.flags = S, .data = "early", .options = m.capable_syn()});
+  const Heard h = c.expect({.flags = S | A, .seq = 0, .ack = 1});
+  m.key_of_peer = h.mp().capable.sender_key;
+  c.say({.seq = 1, .data = "early", .options = m.capable_ack(5)});
+  const Heard echo = c.expect({.flags = A, .data = "early"}, 0ms, 100ms);
+  EXPECT_EQ(m.acked_in(echo), 5) << "its first byte is IDSN + 1";
+  c.say({.seq = 6, .data = "!", .options = m.map_ack(5, 6, 1, 5)});
+  EXPECT_EQ(m.acked_in(c.expect({.flags = A, .data = "!"}, 0ms, 100ms)), 6);
 }
 
 }  // namespace

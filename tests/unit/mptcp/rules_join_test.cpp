@@ -72,6 +72,17 @@ TEST_F(MptcpRules, R15_FourthAckAgainForEveryRepeatedThird) {
   }
 }
 
+TEST_F(MptcpRules, R15_SynAckIsRepeatedUntilTheThirdAck) {
+  Lab& l = scripted();
+  MpClient m(l);
+  m.connect();
+  Remote& j = m.half_join(1, l.listener());
+  const Heard again = j.expect({.flags = S | A, .seq = 0, .ack = 1}, 500ms, 1500ms);
+  EXPECT_EQ(again.mp().join.nonce, m.peer_nonce) << "the same nonce: the HMAC of the third ACK is over it";
+  m.join_ack(j);
+  EXPECT_EQ(l.gateway->joins(Join::ok), 1U);
+}
+
 TEST_F(MptcpRules, R15_DataBeforeTheThirdAckIsReset) {
   Lab& l = scripted();
   MpClient m(l);
@@ -135,6 +146,33 @@ TEST_F(MptcpRules, JoinsAboveTheLimitAreRefused) {
   j.say({.flags = S, .options = m.join_syn(3)});
   expect_reset(j, 2);
   EXPECT_EQ(l.gateway->joins(Join::limit), 1U);
+}
+
+// Id 0 is the initial subflow's; a list names several; and the ids we announce are not the client's.
+TEST_F(MptcpRules, R18_AddressIdsAreTheClientsOwn) {
+  Lab& l = scripted([](relay::Settings& r, engine::Settings&) {
+    r.listeners[0].announce_addresses = {Endpoint{Ip::v4(0xc6120003), 0}};  // our id 1
+  });
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& nine = m.join(1, 9);
+  Remote& seven = m.join(1, 7);
+  const auto remove = [&](const std::vector<std::uint8_t>& ids) {
+    for (Remote* r : {&c, &nine, &seven}) r->skip();
+    seven.say({.options = [&](wire::OptionBuffer& o) { o.remove_addr(ids); }});
+    l.world.run_for(0ms);
+  };
+  const auto probed = [](Remote& r) {
+    bool seen = false;
+    while (const auto h = r.next(0ms)) seen |= h->seq == 0 && h->data.empty();  // an old number
+    return seen;
+  };
+  remove({1});
+  for (Remote* r : {&c, &nine, &seven}) EXPECT_FALSE(probed(*r));
+  remove({0, 9});
+  EXPECT_TRUE(probed(c));
+  EXPECT_TRUE(probed(nine));
+  EXPECT_FALSE(probed(seven));
 }
 
 TEST_F(MptcpRules, R19_InitialAddressIsRefusedWithTheCFlag) {
@@ -209,6 +247,37 @@ TEST_F(MptcpRules, R32_PrioMovesTheDownlink) {
   echo(m, j, c, 12, "and back again");
 }
 
+// The client's B governs what we send; its own sending there is its affair, and our direction has a B of its
+// own.
+TEST_F(MptcpRules, R32_BackupFlagGovernsTheDownlinkOnly) {
+  Lab& l = scripted({}, {.send = 3000, .finish = false, .send_after = 4});
+  MpClient m(l);
+  Remote& c = m.connect();
+  Remote& j = m.half_join(1, l.listener(), 2, true);
+  m.join_ack(j);
+  j.skip();
+  m.data(j, 0, "up");
+  l.world.run_for(0ms);
+  EXPECT_EQ(at_server().received(), 2U);
+  c.skip();
+  m.data(c, 2, "up");
+  l.world.run_for(0ms);
+  EXPECT_EQ(at_server().received(), 4U);
+  bool down = false;
+  while (const auto h = c.next(0ms)) down |= !h->data.empty();
+  EXPECT_TRUE(down);
+  while (const auto h = j.next(0ms)) EXPECT_TRUE(h->data.empty()) << describe(*h);
+}
+
+TEST_F(MptcpRules, R32_OurSynAckHasNoBackupFlag) {
+  Lab& l = scripted();
+  MpClient m(l);
+  m.connect();
+  Remote& j = l.remote(1, 31000, 500);
+  j.say({.flags = S, .options = m.join_syn(2, true)});
+  EXPECT_FALSE(j.expect({.flags = S | A}).mp().join.backup);
+}
+
 TEST_F(MptcpRules, R33_BackupCarriesNothingWhileAnotherIsUsable) {
   Lab& l = scripted();
   MpClient m(l);
@@ -265,6 +334,56 @@ TEST_F(MptcpRules, R36_ResetKillsOneSubflowOnly) {
   echo(m, c, c, 0, "still here");
   EXPECT_EQ(l.gateway->engine().stats().resets_received[stats::RstReason::performance], 1U);  // R39
   EXPECT_EQ(l.gateway->engine().use().subflows, 1U);
+}
+
+TEST_F(MptcpRules, R36_TcprstCountsOnARstAlone) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.say({.options = [](wire::OptionBuffer& o) { o.mp_tcprst({.transient = false, .reason = 3}); }});
+  l.world.run_for(1ms);
+  echo(m, c, c, 0, "still here");
+  EXPECT_EQ(l.gateway->engine().stats().resets_received[stats::RstReason::prohibited], 0U);
+}
+
+TEST_F(MptcpRules, R39_EveryReasonHasItsCounter) {
+  for (unsigned reason = 0; reason <= 8; ++reason) {
+    Lab& l = scripted();
+    MpClient m(l);
+    m.connect();
+    Remote& j = m.join(1);
+    j.say({.flags = R | A, .options = [=](wire::OptionBuffer& o) {
+             o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(reason)});
+           }});
+    l.world.run_for(1ms);
+    const auto& received = l.gateway->engine().stats().resets_received;
+    for (unsigned i = 0; i <= 7; ++i)  // 7: none that the RFC knows
+      EXPECT_EQ(received[static_cast<stats::RstReason>(i)], i == std::min(reason, 7U) ? 1U : 0U) << reason;
+  }
+}
+
+TEST_F(MptcpRules, R39_OurReasonsAreCountedToo) {
+  Lab& l = scripted();
+  MpClient m(l);
+  m.connect();
+  m.key_of_peer ^= 0x5555;
+  Remote& j = l.remote(1, 31000, 500);
+  j.say({.flags = S, .options = m.join_syn(2)});
+  expect_reset(j, 1);
+  EXPECT_EQ(l.gateway->engine().stats().resets_sent[stats::RstReason::mptcp], 1U);
+}
+
+TEST_F(MptcpRules, R37_AfterAFallbackItIsAPlainReset) {
+  Lab& l = scripted({}, {.abort_after_received = 1});
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.say({});
+  c.say({.data = "x"});
+  std::optional<Heard> last;
+  while (const auto h = c.next(100ms)) last = h;
+  ASSERT_TRUE(last.has_value());
+  EXPECT_TRUE(last->has(R));
+  EXPECT_EQ(last->mp().present, 0);
 }
 
 TEST_F(MptcpRules, R37_FastcloseInAnAckEndsTheServerByReset) {
