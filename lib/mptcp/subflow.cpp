@@ -268,7 +268,7 @@ void Subflow::send_fastclose(Context& ctx) {
 
 void Subflow::send_mp_fail(Context& ctx, DataSeq at) {
   map_.dsn = at;  // there is no mapping after this one
-  fail_due_ = fail_repeats_ = true;
+  fail_due_ = fail_repeats_ = fail_ours_ = true;
   ctx.count(Counter::mptcp_fail_sent);
   bare_soon(ctx);
 }

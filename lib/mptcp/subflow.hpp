@@ -126,6 +126,7 @@ class Subflow final : public tcp::Connection {
   bool fail_due_ : 1 = false;
   bool data_fin_due_ : 1 = false;
   bool fail_repeats_ : 1 = false;  // the peer has not answered our MP_FAIL
+  bool fail_ours_ : 1 = false;     // we were the first to say it
   bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
   bool infinite_set_ : 1 = false;
   bool stripped_ : 1 = false;

@@ -66,8 +66,8 @@ bool Subflow::on_plain_options(Context& ctx, const wire::MptcpOptions& o) {
   if (failed) ctx.count(Counter::mptcp_fail_received);
   if (fail_repeats_ && (failed || infinite)) {
     fail_due_ = fail_repeats_ = false;
-  } else if (failed) {
-    answer_mp_fail(ctx);  // our answer was lost
+  } else if (failed && !fail_ours_) {
+    answer_mp_fail(ctx);  // our answer was lost. Who began it does not answer, or the two would never end
   }
   return true;
 }

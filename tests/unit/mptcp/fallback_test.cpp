@@ -60,6 +60,31 @@ TEST_F(MptcpFallback, R26_MpFailIsRepeatedUntilAnswered) {
   EXPECT_FALSE(c.expect({.flags = A, .ack = 4, .length = 0}).mp().has(wire::kMpFail)) << "it was answered";
 }
 
+// Each of two MP_FAILs on the way is answered: the second answer must not draw one in turn.
+TEST_F(MptcpFallback, R26_AnswersToMpFailAreNotAnswered) {
+  Lab& l = scripted({}, {.send = 0, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.skip();
+  c.say({.data = "abc", .options = bad_checksum(m)});
+  EXPECT_TRUE(c.expect({.flags = A, .ack = 4, .length = 0}).mp().has(wire::kMpFail));
+  c.say({.options = mp_fail(m)});
+  c.say({.options = mp_fail(m)});
+  c.quiet(1s);
+}
+
+TEST_F(MptcpFallback, R26_EveryMpFailOfAPeerThatBeganIsAnswered) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect(true);
+  c.skip();
+  for (int i = 0; i < 3; ++i) {
+    c.say({.options = mp_fail(m)});
+    EXPECT_TRUE(c.expect({.flags = A, .length = 0}).mp().has(wire::kMpFail)) << i;
+  }
+  c.quiet(1s);
+}
+
 TEST_F(MptcpFallback, R26_MpFailIsAnsweredAndAnInfiniteMappingFollows) {
   Lab& l = scripted();
   MpClient m(l);
