@@ -109,6 +109,8 @@ void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
 // 2).
 void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   a.delivered += s.length;
+  // What was taken for lost may have passed before the path changed.
+  if (small_tried_ && is_large(s) && !s.is(Segment::kLost)) small_tried_ = false;
   const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
   const bool again = s.is(Segment::kRetransmitted);
   if (again && rtt < rtt_.min()) return;     // most likely the ACK of an earlier transmission
@@ -168,7 +170,6 @@ void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
     Segment& s = *flight_->head;
     __builtin_prefetch(s.sent_next);  // a window of segments is more than the nearest cache holds
     if (!s.is(Segment::kSacked)) note_delivery(ctx, s, a);
-    if (small_tried_ && is_large(s)) small_tried_ = false;
     if (s.is(Segment::kSacked)) flight_->sacked_bytes -= s.length;
     if (s.is(Segment::kLost)) flight_->lost_bytes -= s.length;
     flight_->head = s.sent_next;

@@ -47,12 +47,12 @@ void Connection::lower_mtu(Context& ctx, std::uint16_t mtu) {
 }
 
 // After time-outs in a row: perhaps routers drop large packets and say nothing. A small piece is tried first.
-// When it arrives and large ones still time out, the path takes no more; when it does not, the path is down
-// and its MTU no matter.
+// When it arrives and a large one times out once more, the path takes no more; when it does not, the path is
+// down and its MTU no matter.
 void Connection::suspect_black_hole(Context& ctx) {
-  constexpr unsigned kTimeouts = 2;
+  const unsigned timeouts = small_tried_ ? 1 : 2;
   Segment* s = flight_->head;
-  if (s == flight_->unsent || !is_large(*s) || backoffs_ < kTimeouts) return;
+  if (s == flight_->unsent || !is_large(*s) || backoffs_ < timeouts) return;
   if (small_tried_) {
     lower_mtu(ctx, kSafe);
   } else {
