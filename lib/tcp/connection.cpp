@@ -32,18 +32,14 @@ const char* to_string(State s) {
 
 namespace {
 // RFC 6528: a keyed hash of the flow plus a clock of 4 us.
-std::uint32_t timestamp_offset(const Context& ctx, const Flow& flow) {
-  return static_cast<std::uint32_t>(siphash(ctx.secret, flow) >> 32);
-}
-
 SubSeq initial_sequence(const Context& ctx, const Flow& flow) {
   const auto clock = static_cast<std::uint32_t>(ctx.now.time_since_epoch().count() / 4000);
   return SubSeq(static_cast<std::uint32_t>(siphash(ctx.secret, flow)) + clock);
 }
 }  // namespace
 
-std::uint32_t timestamp(const Context& ctx, const Flow& flow) {
-  return millis(ctx.now) + timestamp_offset(ctx, flow);
+std::uint32_t timestamp_offset(const Context& ctx, const Flow& flow) {
+  return static_cast<std::uint32_t>(siphash(ctx.secret, flow) >> 32);
 }
 
 std::uint8_t scale_for(std::uint32_t budget) {

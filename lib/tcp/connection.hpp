@@ -35,8 +35,8 @@ enum class State : std::uint8_t {
 };
 const char* to_string(State s);
 
-// Our timestamp of now on a connection of this name (RFC 7323 5.4: an offset of its own for each).
-std::uint32_t timestamp(const Context& ctx, const Flow& flow);
+// What our timestamps on a connection of this name are ahead of millis(now): RFC 7323 5.4 wants one for each.
+std::uint32_t timestamp_offset(const Context& ctx, const Flow& flow);
 // Smallest window scale that lets the window field express the whole budget (RFC 7323 2.3).
 std::uint8_t scale_for(std::uint32_t budget);
 

@@ -146,7 +146,7 @@ void Connection::take_peer_options(Context& ctx, const TcpFrame& syn) {
   if (!scale_on_) rcv_scale_ = 0;
   if (ts_on_) {
     ts_recent_ = o.ts_value;
-    if (ts_offset_ == 0) ts_offset_ = timestamp(ctx, flow_) - millis(ctx.now);
+    if (ts_offset_ == 0) ts_offset_ = timestamp_offset(ctx, flow_);
   }
   const bool v4 = flow_.local.ip.is_v4();
   std::uint32_t mss = o.has_mss ? o.mss : v4 ? 536 : 1220;  // RFC 9293 3.7.1

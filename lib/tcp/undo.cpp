@@ -9,8 +9,10 @@ namespace braid::tcp {
 
 using stats::Counter;
 
-// Before the window is reduced. A time-out in the middle of a recovery was no mistake of one of them alone.
+// Before the window is reduced. A second time-out in a row may stand for the same delay as the first; one in
+// the middle of a fast recovery was no mistake of either alone.
 void Connection::remember_window() {
+  if (flight_->recovery == Recovery::timeout) return;
   flight_->undo = {};
   if (flight_->recovery != Recovery::open) return;
   flight_->undo.cwnd = cc_.cwnd;
@@ -33,9 +35,10 @@ void Connection::undo_by_timestamp(Context& ctx, const wire::TcpFrame& f) {
   if (!u.possible || u.retransmitted == 0 || flight_->recovery == Recovery::open || !ts_on_ ||
       !f.options.has_timestamps || static_cast<std::int32_t>(f.options.ts_echo - u.stamp) >= 0)
     return;
-  if (flight_->recovery ==
-      Recovery::timeout)  // RFC 4015 3.2 (5): so that the next delay like this is waited for
-    rtt_.sample((millis(ctx.now) + ts_offset_ - f.options.ts_echo) * 1000);
+  // RFC 4015 3.2 (5): so that the next delay like this is waited for. The peer chooses the number, not how
+  // long we wait.
+  const std::uint32_t took = millis(ctx.now) + ts_offset_ - f.options.ts_echo;
+  if (flight_->recovery == Recovery::timeout) rtt_.sample(std::min(took, Rtt::kMaxRto / 1000) * 1000);
   undo(ctx);
 }
 

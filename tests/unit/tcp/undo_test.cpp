@@ -41,6 +41,28 @@ TEST_F(Undo, TimeoutThatWasADelay) {
   EXPECT_GT(connection(c).rtt().srtt(), 20'000U) << "the delay is no measurement";
 }
 
+TEST_F(Undo, TimeoutsThatWereOneLongDelay) {
+  Remote& c = served({.send = kPlenty, .finish = false}, false, true);
+  const std::uint32_t stamp = time_out(c);
+  world_->run_for(1s);
+  ASSERT_GE(count(Counter::tcp_timeouts), 2U);
+  c.skip();
+  c.stamp_echo = stamp;
+  c.say({.ack = 1 + kStamped});
+  world_->run_for(0ms);
+  EXPECT_EQ(count(Counter::tcp_recoveries_undone), 1U);
+  EXPECT_GE(connection(c).cwnd(), 10 * kStamped);
+}
+
+TEST_F(Undo, EchoFromNowhereIsNoDelayOfHours) {
+  Remote& c = served({.send = kPlenty, .finish = false}, false, true);
+  const std::uint32_t stamp = time_out(c);
+  c.stamp_echo = stamp - 1'000'000'000;
+  c.say({.ack = 1 + kStamped});
+  world_->run_for(0ms);
+  EXPECT_LE(connection(c).rtt().srtt(), tcp::Rtt::kMaxRto);
+}
+
 TEST_F(Undo, TimeoutThatWasALoss) {
   Remote& c = served({.send = kPlenty, .finish = false}, false, true);
   const std::uint32_t stamp = time_out(c);
