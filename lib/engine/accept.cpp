@@ -17,23 +17,23 @@ void Engine::accept(Arrival& a, const relay::Listener& listener) {
   if (handshaking_ >= settings_.handshakes) return answer_by_cookie(a, listener);
   make_room();
   if (flows_.size() + 2 > settings_.connections * 5) return ctx_.drop(a.frame, Drop::connection_limit);
-  if (asks_for_mptcp(a, listener) && accept_mptcp(a, listener)) return;
+  const auto& o = a.tcp.options.mptcp;
+  if (o.has(wire::kMpCapable)) {
+    if (const auto why = declines(o.capable, listener)) {
+      stats_.fallbacks.add(*why);
+    } else if (accept_mptcp(a, listener)) {
+      return;
+    }
+  }
   accept_plain(a, listener);
 }
 
-// Whether a SYN gets an MP_CAPABLE. Rules 8 and 9: version 0, the extension bit or a missing H bit mean plain
-// TCP. Who asks for a later version is answered with ours (3.1).
-bool Engine::asks_for_mptcp(const Arrival& syn, const relay::Listener& listener) {
-  const auto& o = syn.tcp.options.mptcp;
-  if (!o.has(wire::kMpCapable)) return false;
-  const wire::MpCapable& c = o.capable;
-  const bool readable = c.version != 0 && !c.extension && c.hmac_sha256 && c.keys == 0;
-  if (!listener.mptcp) {
-    stats_.fallbacks.add(Fallback::disabled);
-  } else if (!readable) {
-    stats_.fallbacks.add(Fallback::version);
-  }
-  return listener.mptcp && readable;
+// Why a SYN's MP_CAPABLE is not answered by one. Rules 8 and 9: version 0, the extension bit or a missing H
+// bit mean plain TCP. Who asks for a later version is answered with ours (3.1).
+std::optional<Fallback> Engine::declines(const wire::MpCapable& c, const relay::Listener& listener) {
+  if (!listener.mptcp) return Fallback::disabled;
+  if (c.version == 0 || c.extension || !c.hmac_sha256 || c.keys != 0) return Fallback::version;
+  return {};
 }
 
 relay::Pair* Engine::new_pair(tcp::Stream& stream, const relay::Listener& listener, const Flow& flow) {

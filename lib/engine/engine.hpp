@@ -108,7 +108,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void accept_plain(Arrival& a, const relay::Listener& listener);
   bool accept_mptcp(Arrival& a, const relay::Listener& listener);
   bool accept_session(Arrival& a, const relay::Listener& listener, mptcp::Session& session);
-  bool asks_for_mptcp(const Arrival& syn, const relay::Listener& listener);
+  static std::optional<stats::Fallback> declines(const wire::MpCapable& c, const relay::Listener& listener);
   void open_client(tcp::Connection& c, Arrival& a);
   void join(Arrival& a);
   void join_here(Arrival& a, mptcp::Session& session);
@@ -141,6 +141,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void destroy_all();
   void reap();
   void reap_connection(tcp::Connection& c);
+  bool reopen(tcp::Connection& c, const Arrival& syn);
   bool recycle(tcp::Connection& c);
   void make_room();
   void free_session(mptcp::Session& session);

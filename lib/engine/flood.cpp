@@ -50,19 +50,18 @@ void Engine::answer_by_cookie(Arrival& a, const relay::Listener& listener) {
       static_cast<std::uint16_t>(hop->mtu - wire::kTcpHeader - (v4 ? wire::kIpv4Header : wire::kIpv6Header)));
   if (kept.sack) o.sack_permitted();
   if (f.options.has_timestamps)
-    o.timestamps(SynCookie::write_stamp(tcp::timestamp(ctx_, f.flow), kept), f.options.ts_value);
+    o.timestamps(SynCookie::write_stamp(millis(ctx_.now) + tcp::timestamp_offset(ctx_, f.flow), kept),
+                 f.options.ts_value);
   if (kept.scaled) o.window_scale(tcp::scale_for(settings_.relay->buffer));
-  if (asks_for_mptcp(a, listener)) {
-    if (const auto key = cookie_key(f.flow, f.seq, out.seq)) {
-      wire::MpCapable c;
-      c.checksum_required = listener.profile.require_checksum || f.options.mptcp.capable.checksum_required;
-      c.no_join_initial = listener.profile.refuse_initial_join;
-      c.keys = 1;
-      c.sender_key = *key;
-      o.mp_capable(c);
-    } else {
-      stats_.fallbacks.add(stats::Fallback::no_token);
-    }
+  // What comes of it is counted when the client is real, which its third ACK shows.
+  const bool mptcp = f.options.mptcp.has(wire::kMpCapable) && !declines(f.options.mptcp.capable, listener);
+  if (const auto key = mptcp ? cookie_key(f.flow, f.seq, out.seq) : std::nullopt) {
+    wire::MpCapable c;
+    c.checksum_required = listener.profile.require_checksum || f.options.mptcp.capable.checksum_required;
+    c.no_join_initial = listener.profile.refuse_initial_join;
+    c.keys = 1;
+    c.sender_key = *key;
+    o.mp_capable(c);
   }
   if (send_bare(out, o)) ctx_.count(Counter::tcp_cookies_sent);
   cookies_until_ = ctx_.now + 2 * SynCookie::kSlot;

@@ -62,8 +62,7 @@ void Engine::dispatch(Arrival& a) {
     return;
   }
   tcp::Connection& c = *connection_of(found);
-  const bool redirected = a.handed && a.entry != kNoEntry;  // its entry is this connection's
-  if (a.tcp.has(wire::kSyn) && c.may_reopen(a.tcp) && !redirected && recycle(c)) return dispatch_unknown(a);
+  if (a.tcp.has(wire::kSyn) && reopen(c, a)) return dispatch_unknown(a);
   c.receive(ctx_, a.tcp, a.frame);
 }
 

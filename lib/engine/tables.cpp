@@ -218,6 +218,14 @@ void Engine::reap_connection(tcp::Connection& c) {
   subflows_.put(&sf);
 }
 
+// Whether a SYN has taken the place of a connection in TIME-WAIT. One that another worker's redirect entry
+// leads to stays: only with it is the entry released.
+bool Engine::reopen(tcp::Connection& c, const Arrival& syn) {
+  const auto* subflow = dynamic_cast<mptcp::Subflow*>(&c);
+  const bool redirected = subflow != nullptr && subflow->origin_worker != mptcp::Subflow::kNoWorker;
+  return c.may_reopen(syn.tcp) && !redirected && recycle(c);
+}
+
 // Ends a connection in TIME-WAIT before its time. False: somebody still looks at it.
 bool Engine::recycle(tcp::Connection& c) {
   const auto* stream = dynamic_cast<tcp::PlainStream*>(&c);
