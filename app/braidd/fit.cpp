@@ -54,7 +54,7 @@ void check_queues(const config::Loaded& loaded, const std::vector<dpdk::Profile>
                   std::vector<config::Mistake>& out) {
   const config::Config& c = loaded.config;
   for (std::size_t i = 0; i < c.ports.size(); ++i) {
-    if (!profiles[i].paired_queues || c.ports[i].queues == c.workers.count) continue;
+    if (profiles[i].takes(c.ports[i].queues, c.workers.count)) continue;
     out.push_back(
         loaded.places.mistake("ports[" + std::to_string(i) + "].queues",
                               std::to_string(c.ports[i].queues) + " queues, but " + profiles[i].driver +

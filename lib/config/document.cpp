@@ -31,19 +31,17 @@ bool parse(std::string_view text, const std::string& example, YAML::Node& root,
   } catch (const YAML::Exception& e) {
     // yaml-cpp's words for text nested beyond its bound.
     const auto why = e.msg == "bad file" ? std::string("nested too deeply") : e.msg;
-    Mistake m = whole_file("is no YAML: " + why + "; correct the syntax, then the values are checked");
-    if (!e.mark.is_null()) {
-      m.line = static_cast<unsigned>(e.mark.line + 1);
-      m.column = static_cast<unsigned>(e.mark.column + 1);
-    }
-    mistakes.push_back(std::move(m));
+    const auto [line, column] = line_and_column(e.mark);
+    mistakes.push_back(
+        {line, column, {}, "is no YAML: " + why + "; correct the syntax, then the values are checked"});
   } catch (const std::exception& e) {
     mistakes.push_back(whole_file(std::string("cannot be parsed: ") + e.what() + "; correct the syntax"));
   }
   return false;
 }
 
-// Nothing on success, else what is wrong with the file as a whole.
+// Reads as much as tells whether the file is too large. Nothing on success, else what is wrong with it as a
+// whole.
 std::string read_bytes(const std::string& file, std::string& out) {
   struct stat info {};
   if (stat(file.c_str(), &info) != 0)
@@ -54,11 +52,8 @@ std::string read_bytes(const std::string& file, std::string& out) {
     return std::string("cannot be read: ") + std::strerror(errno) + "; give the path of a readable YAML file";
   char buffer[16384];
   std::size_t n = 0;
-  while ((n = std::fread(buffer, 1, sizeof buffer, in.get())) != 0) {
+  while (out.size() <= kMaxFileBytes && (n = std::fread(buffer, 1, sizeof buffer, in.get())) != 0)
     out.append(buffer, n);
-    if (out.size() > kMaxFileBytes)
-      return "is larger than " + print_size(kMaxFileBytes) + "; such a file is a few KiB";
-  }
   if (std::ferror(in.get()) != 0)
     return std::string("cannot be read: ") + std::strerror(errno) + "; try again";
   return {};

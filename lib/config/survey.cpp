@@ -11,6 +11,8 @@
 #include <sstream>
 #include <string>
 
+#include "config/tree.hpp"
+
 namespace braid::config {
 
 namespace {
@@ -115,8 +117,8 @@ class Census final : public YAML::EventHandler {
   };
 
   [[noreturn]] static void refuse(const YAML::Mark& mark, std::string text) {
-    throw Refused{
-        {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1), {}, std::move(text)}};
+    const auto [line, column] = line_and_column(mark);
+    throw Refused{{line, column, {}, std::move(text)}};
   }
   void add(const YAML::Mark& mark, std::size_t values) {
     values_ += values;

@@ -17,12 +17,6 @@ const char* kind_of(const YAML::Node& node) {
   return "empty";
 }
 
-// 1-based; 0 where there is none.
-std::pair<unsigned, unsigned> line_and_column(const YAML::Mark& mark) {
-  if (mark.is_null()) return {0, 0};
-  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1)};
-}
-
 // A plain (unquoted) scalar has the tag "?", a quoted one "!".
 bool is_quoted(const YAML::Node& node) { return node.Tag() == "!"; }
 
@@ -34,6 +28,11 @@ bool is_scalar(Walk& walk, const Item& item, const std::string& right) {
 }
 
 }  // namespace
+
+std::pair<unsigned, unsigned> line_and_column(const YAML::Mark& mark) {
+  if (mark.is_null()) return {0, 0};
+  return {static_cast<unsigned>(mark.line + 1), static_cast<unsigned>(mark.column + 1)};
+}
 
 Mistake Places::mistake(const std::string& path, std::string text) const {
   Mistake m{0, 0, path, std::move(text)};

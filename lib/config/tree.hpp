@@ -15,6 +15,9 @@
 
 namespace braid::config {
 
+// As people count: from 1; 0 where there is none.
+std::pair<unsigned, unsigned> line_and_column(const YAML::Mark& mark);
+
 // One place in the tree: a node and how to name it to a person.
 struct Item {
   YAML::Node node;

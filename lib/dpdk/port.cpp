@@ -68,7 +68,7 @@ std::uint16_t data_room(std::uint16_t mtu, const Profile& p) {
 
 Port::Port(PortSettings settings, Profile profile)
     : settings_(std::move(settings)), profile_(std::move(profile)) {
-  if (profile_.paired_queues && settings_.queues != settings_.workers) {
+  if (!profile_.takes(settings_.queues, settings_.workers)) {
     throw Error("port " + settings_.name + ": " + profile_.driver + " has its queues in pairs, so queues (" +
                 std::to_string(settings_.queues) + ") must equal workers.count (" +
                 std::to_string(settings_.workers) + ")");

@@ -24,6 +24,11 @@ struct Profile {
   bool linear_frames = false;   // frames must be in one direct buffer: others are copied
   bool peer_mac = false;        // the interface's address belongs to the kernel's end; the port takes another
   bool watch_offloads = false;  // checksum and segmentation offloads of the interface spoil frames
+
+  // Whether a port of this kind can have so many receive queues; each worker has a transmit queue.
+  [[nodiscard]] bool takes(unsigned queues, unsigned workers) const {
+    return !paired_queues || queues == workers;
+  }
 };
 
 }  // namespace braid::dpdk
