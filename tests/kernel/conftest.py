@@ -1,15 +1,19 @@
 """Labs for the tests. BRAID_TEST_GATEWAY=haproxy runs what can be run on the kernel's own MPTCP instead."""
 
+import contextlib
 import hashlib
 import os
+import pathlib
 import signal
+import subprocess
 
 import pytest
 
-from lab import Lab
+from lab import ROOT, Lab
 
 KIND = os.environ.get("BRAID_TEST_GATEWAY", "braid")
 NAME = f"braidtest-{os.getpid()}"
+BRAIDD = pathlib.Path(os.environ.get("BRAID_BUILD", ROOT / "build")) / "app/braidd"
 
 # A counter of the client's kernel that moves means that Braid said something the kernel had to object to.
 ERROR_COUNTERS = (
@@ -124,3 +128,24 @@ def uploaded_digest(lab, name):
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     path.unlink()
     return digest
+
+
+@contextlib.contextmanager
+def serving(lab, *arguments, number=signal.SIGTERM):
+    """braidd on the gateway, from READY on; ends with exit status 0 on the signal."""
+    with subprocess.Popen(lab.argv("gw", BRAIDD, *arguments), text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as daemon:
+        try:
+            lines = []
+            for line in daemon.stdout:
+                lines.append(line)
+                if "READY" in line:
+                    break
+            assert lines and "READY" in lines[-1], lines
+            yield daemon
+            daemon.send_signal(number)
+            rest = daemon.stdout.read()
+            assert daemon.wait(60) == 0, rest
+        finally:
+            if daemon.poll() is None:
+                daemon.kill()

@@ -1,17 +1,14 @@
 """braidd as a process: start, stop, exit status, and files that are wrong."""
 
-import os
-import pathlib
 import signal
 import subprocess
 
 import pytest
 
-from conftest import NAME
+from conftest import BRAIDD, NAME, serving
 from lab import ROOT, Lab
 
 pytestmark = pytest.mark.usefixtures("braid_only")
-BRAIDD = pathlib.Path(os.environ.get("BRAID_BUILD", ROOT / "build")) / "app/braidd"
 EX_USAGE, EX_CONFIG = 64, 78
 
 
@@ -35,21 +32,8 @@ def check(path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ready_then_clean_stop(bare_lab, config, number):
-    with subprocess.Popen(bare_lab.argv("gw", BRAIDD, "--config", config), text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as daemon:
-        try:
-            lines = []
-            for line in daemon.stdout:
-                lines.append(line)
-                if "READY" in line:
-                    break
-            assert lines and "READY" in lines[-1], lines
-            daemon.send_signal(number)
-            rest = daemon.stdout.read()
-            assert daemon.wait(60) == 0, rest
-        finally:
-            if daemon.poll() is None:
-                daemon.kill()
+    with serving(bare_lab, "--config", config, number=number):
+        pass
     assert "braid-wan" not in bare_lab.on("gw", "ip", "-br", "link")
     assert bare_lab.on("gw", "nft", "list", "ruleset") == ""
 

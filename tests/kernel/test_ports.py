@@ -1,15 +1,13 @@
 """Kinds of ports besides AF_PACKET and AF_XDP, and a second braidd beside the first."""
 
-import contextlib
 import json
 import os
 import subprocess
 
 import pytest
 
-from conftest import NAME, file_digest
+from conftest import BRAIDD, NAME, file_digest, serving
 from lab import GATEWAY, Lab
-from test_daemon import BRAIDD
 
 pytestmark = pytest.mark.usefixtures("braid_only")
 BRAIDCTL = BRAIDD.parent / "braidctl"
@@ -21,27 +19,6 @@ MIB = 1 << 20
 def bare_lab():
     with Lab(f"{NAME}-p", profile="unlimited", gateway="none") as lab:
         yield lab
-
-
-@contextlib.contextmanager
-def serving(lab, *arguments):
-    """braidd on the gateway, from READY on; ends with exit status 0 on SIGTERM."""
-    with subprocess.Popen(lab.argv("gw", BRAIDD, *arguments), text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as daemon:
-        try:
-            lines = []
-            for line in daemon.stdout:
-                lines.append(line)
-                if "READY" in line:
-                    break
-            assert lines and "READY" in lines[-1], lines
-            yield daemon
-            daemon.terminate()
-            rest = daemon.stdout.read()
-            assert daemon.wait(60) == 0, rest
-        finally:
-            if daemon.poll() is None:
-                daemon.kill()
 
 
 def move(lab, device, host, name, *addresses):

@@ -30,6 +30,14 @@ class MptcpFallback : public MptcpRules {
       if (!h->data.empty()) return h;
     return {};
   }
+  // An echo server's client after the first bytes, which were acknowledged as data both ways.
+  static Remote& served(MpClient& m, const std::string& text) {
+    Remote& c = m.connect();
+    m.data(c, 0, text);
+    EXPECT_TRUE(next_data(c).has_value());
+    c.say({.options = m.ack(text.size())});
+    return c;
+  }
   static bool is_infinite(const Heard& h) {
     return h.mp().has(wire::kMpDss) && h.mp().dss.has_map && h.mp().dss.length == 0 &&
            h.mp().dss.checksum == 0;
@@ -133,10 +141,7 @@ TEST_F(MptcpFallback, R26_MpFailBesideOthersComesOnNothingButARst) {
 TEST_F(MptcpFallback, R27_OptionsThatVanishInMidStream) {
   Lab& l = scripted();
   MpClient m(l);
-  Remote& c = m.connect();
-  m.data(c, 0, "mapped ");
-  ASSERT_TRUE(next_data(c).has_value());
-  c.say({.options = m.ack(7)});
+  Remote& c = served(m, "mapped ");
   c.say({.data = "and no more"});
   const auto echo = next_data(c);
   ASSERT_TRUE(echo.has_value());
@@ -188,10 +193,7 @@ TEST_F(MptcpFallback, ContradictoryMappingIsNoFallback) {
 TEST_F(MptcpFallback, R26_ThatOptionsVanishedIsToldByMpFail) {
   Lab& l = scripted();
   MpClient m(l);
-  Remote& c = m.connect();
-  m.data(c, 0, "mapped ");
-  ASSERT_TRUE(next_data(c).has_value());
-  c.say({.options = m.ack(7)});
+  Remote& c = served(m, "mapped ");
   c.skip();
   c.say({.data = "and no more"});
   const Heard told = c.expect({.flags = A, .ack = 19, .length = 0});
@@ -214,10 +216,7 @@ TEST_F(MptcpFallback, R26_ThatOptionsNeverCameIsToldToo) {
 TEST_F(MptcpFallback, R24_FinWithoutOptionsEndsThePlainStream) {
   Lab& l = scripted();
   MpClient m(l);
-  Remote& c = m.connect();
-  m.data(c, 0, "all");
-  ASSERT_TRUE(next_data(c).has_value());
-  c.say({.options = m.ack(3)});
+  Remote& c = served(m, "all");
   l.world.run_for(1ms);
   c.skip();
   c.say({.flags = F | A});
@@ -258,10 +257,7 @@ TEST_F(MptcpFallback, R27_JoinsAndFallbackInEveryOrder) {
   for (const int steps : {0, 1, 2}) {  // of the join, before the fallback
     Lab& l = scripted();
     MpClient m(l);
-    Remote& c = m.connect();
-    m.data(c, 0, "x");
-    ASSERT_TRUE(next_data(c).has_value());
-    c.say({.options = m.ack(1)});
+    Remote& c = served(m, "x");
     Remote* j = steps == 0 ? nullptr : &m.half_join(1, l.listener());
     if (steps == 2) m.join_ack(*j);
     c.say({.data = "plain", .options = m.map(1, 2, 0)});

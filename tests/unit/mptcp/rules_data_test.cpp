@@ -456,9 +456,8 @@ TEST_F(MptcpRules, R31_SackFitsBesideTheDataAck) {
   EXPECT_LE(options_of(h.packet, h.frame).size(), wire::kMaxOptionBytes);
 }
 
-TEST_F(MptcpRules, R31_FullSegmentsFitWithAllTheirOptions) {
-  Lab& l = scripted({}, {.send = 50'000, .finish = false});
-  MpClient m(l);
+// A session's handshake with timestamps.
+Remote& with_stamps(Lab& l, MpClient& m) {
   Remote& c = l.remote(0, 30000);
   c.stamp = 7;
   c.say({.flags = S, .options = m.capable_syn()});
@@ -466,6 +465,13 @@ TEST_F(MptcpRules, R31_FullSegmentsFitWithAllTheirOptions) {
   c.stamp_echo = h.frame.options.ts_value;
   m.key_of_peer = h.mp().capable.sender_key;
   m.third_ack(c);
+  return c;
+}
+
+TEST_F(MptcpRules, R31_FullSegmentsFitWithAllTheirOptions) {
+  Lab& l = scripted({}, {.send = 50'000, .finish = false});
+  MpClient m(l);
+  Remote& c = with_stamps(l, m);
   std::size_t largest = 0;
   while (const auto d = c.next(50ms)) {
     largest = std::max(largest, d->packet.size());
@@ -484,13 +490,7 @@ TEST_F(MptcpRules, R31_LargeAnnouncementGoesWithoutTimestamps) {
                  }});
   l.server_host().listen(kServerPort, {.echo = true});
   MpClient m(l);
-  Remote& c = l.remote(0, 30000);
-  c.stamp = 7;
-  c.say({.flags = S, .options = m.capable_syn()});
-  const Heard h = c.expect({.flags = S | A});
-  c.stamp_echo = h.frame.options.ts_value;
-  m.key_of_peer = h.mp().capable.sender_key;
-  m.third_ack(c);
+  Remote& c = with_stamps(l, m);
   const Heard a = c.expect({.flags = A, .length = 0});
   ASSERT_TRUE(a.mp().has(wire::kMpAddAddr)) << describe(a);
   EXPECT_EQ(a.mp().add_addr.ip, announced.ip);

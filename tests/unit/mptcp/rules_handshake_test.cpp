@@ -1,6 +1,7 @@
 // protocol.md section 1, "Handshake and keys": each test names the rule it holds the gateway to.
 #include <set>
 
+#include "kit/edit.hpp"
 #include "unit/mptcp/rules.hpp"
 
 namespace braid::kit {
@@ -10,19 +11,12 @@ using stats::Fallback;
 
 // The lengths of all MPTCP options of a segment.
 std::vector<std::size_t> mptcp_lengths(const Heard& h) {
+  const ByteView view = options_of(h.packet, h.frame);
+  Packet options(view.begin(), view.end());
   std::vector<std::size_t> out;
-  const ByteView o = options_of(h.packet, h.frame);
-  for (std::size_t i = 0; i < o.size();) {
-    const auto kind = std::to_integer<unsigned>(o[i]);
-    if (kind == 0) break;
-    if (kind == 1) {
-      ++i;
-      continue;
-    }
-    const auto length = std::to_integer<std::size_t>(o[i + 1]);
-    if (kind == wire::kMptcpKind) out.push_back(length);
-    i += length;
-  }
+  for_each_option(options, [&out](unsigned kind, ByteSpan option) {
+    if (kind == wire::kMptcpKind) out.push_back(option.size());
+  });
   return out;
 }
 
