@@ -176,7 +176,7 @@ bool Session::send_data_again(Context& ctx) {
   if (head != nullptr && head != unsent_) {
     again = true;
     const bool stuck = retry_una_ == static_cast<std::uint32_t>(snd_una_.raw) && !head->is(Segment::kInSent);
-    Subflow* alone = stuck && can_fall_back() ? best_subflow() : nullptr;
+    Subflow* alone = stuck && can_fall_back(stats::Fallback::stripped) ? best_subflow() : nullptr;
     if (alone != nullptr && alone->stripped()) {  // TCP acknowledges, and nobody speaks of data any more
       fall_back(ctx, *alone, stats::Fallback::stripped);
       return true;

@@ -95,7 +95,7 @@ class Session final : public tcp::Stream, public Alarm {
   void peer_key(std::uint64_t key);
   void initial_window(std::uint32_t bytes) { snd_edge_ = later(snd_edge_, snd_una_ + bytes); }
   void peer_wants_checksum() { checksum_ = true; }
-  [[nodiscard]] bool can_fall_back() const;
+  [[nodiscard]] bool can_fall_back(stats::Fallback cause) const;
   void fall_back(Context& ctx, Subflow& sf, stats::Fallback cause);
   // Bytes, or a FIN, came on `sf` without a mapping.
   void mapping_missing(Context& ctx, Subflow& sf);
@@ -169,6 +169,7 @@ class Session final : public tcp::Stream, public Alarm {
   void reinject_from(std::uint8_t slot, bool gone);
   [[nodiscard]] Subflow* best_subflow() const;
   void send_data_fin(Context& ctx);
+  [[nodiscard]] bool join_under_way() const;
   void drop_joins(Context& ctx);
   bool announce_again(Context& ctx);
   bool send_data_again(Context& ctx);

@@ -77,17 +77,23 @@ void Session::end_if_unused(Context& ctx) {
 }
 
 // Rule 27: the stream can go on alone on the one subflow there is and ever was, if nothing was sent twice at
-// data level and nothing is missing. A join in its handshake has carried nothing.
-bool Session::can_fall_back() const {
+// data level and nothing is missing. A join in its handshake has carried nothing; but its client may take it
+// for complete, and then follows no fallback that was not its own.
+bool Session::can_fall_back(stats::Fallback cause) const {
   if (phase_ == Phase::handshake) return true;
   return phase_ == Phase::running && subflow_count() != 0 && !ever_joined_ && reinjected_ == 0 &&
-         flight_->early.empty();
+         flight_->early.empty() && (cause == stats::Fallback::peer || !join_under_way());
+}
+
+bool Session::join_under_way() const {
+  return std::any_of(subflows_.begin(), subflows_.end(),
+                     [](const Subflow* sf) { return sf != nullptr && sf->joined(); });
 }
 
 // The one place where a session becomes a plain connection. Where it cannot, the subflow ends.
 void Session::fall_back(Context& ctx, Subflow& sf, stats::Fallback cause) {
   if (fallen_back()) return;
-  if (!can_fall_back()) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
+  if (!can_fall_back(cause)) return sf.reset_with(ctx, stats::RstReason::middlebox, Failure::internal);
   ctx.stats.fallbacks.add(cause);
   drop_joins(ctx);
   sf.deliver_kept(ctx);

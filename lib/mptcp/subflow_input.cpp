@@ -216,7 +216,7 @@ void Subflow::finish_checked_mapping(Context& ctx, tcp::Flight& f) {
   if (map_checksum_ != plain && map_checksum_ != with_fin) {
     ctx.stats.drops.add(Drop::data_checksum);
     send_mp_fail(ctx, map_.dsn);
-    if (!session_->can_fall_back()) {
+    if (!session_->can_fall_back(stats::Fallback::checksum)) {
       verified.free_all();
       return reset_with(ctx, RstReason::middlebox, Failure::internal);
     }

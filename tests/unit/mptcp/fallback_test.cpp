@@ -281,6 +281,23 @@ TEST_F(MptcpFallback, R27_JoinsAndFallbackInEveryOrder) {
   }
 }
 
+// The client may believe that its join is complete: it would not take part in a fallback.
+TEST_F(MptcpFallback, R27_PathThatStripsIsGivenUpForAJoinUnderWay) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = served(m, "x");
+  Remote& j = m.half_join(1, l.listener());
+  c.say({.data = "plain"});
+  const Heard reset = c.expect({.flags = R | A});
+  EXPECT_EQ(reset.mp().tcprst.reason, 6) << "rule 39: middlebox interference";
+  m.join_ack(j);
+  m.data(j, 1, "plain");
+  ASSERT_TRUE(next_data(j).has_value());
+  EXPECT_EQ(at_server().received(), 6U);
+  EXPECT_EQ(l.gateway->joins(stats::Join::ok), 1U);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 0U);
+}
+
 // A box has cut the client's segment, left the options on its first part, and the rest has overtaken that.
 TEST_F(MptcpFallback, R21_RestOfACutSegmentIsNoSignOfPlainTcp) {
   Lab& l = scripted({}, {.send = 3, .finish = false});
