@@ -11,7 +11,26 @@ namespace {
 constexpr std::size_t kCaptureMost = 20'000;  // packets kept per link
 }
 
-Link::Link(World& world, const LinkSpec& spec, End a, End b) : world_(world), spec_(spec), a_(a), b_(b) {}
+Link::Link(World& world, const LinkSpec& spec, End a, End b)
+    : world_(world),
+      spec_(spec),
+      a_(a),
+      b_(b),
+      bottlenecks_{Bottleneck({spec.rate, spec.queue, spec.queue_packets, spec.trace}, world.start()),
+                   Bottleneck({spec.rate_up > 0 ? spec.rate_up : spec.rate, spec.queue, spec.queue_packets,
+                               spec.trace},
+                              world.start())} {}
+
+// Whether the radio gives nothing now: a matter of time alone, so that packets do not decide it.
+bool Link::is_out() const {
+  const Duration t = world_.elapsed();
+  if (spec_.hole_every > Duration::zero() && t % spec_.hole_every >= spec_.hole_every - spec_.hole)
+    return true;
+  if (spec_.fade <= 0) return false;
+  const SipKey key{world_.seed(), std::hash<std::string>{}(spec_.name)};
+  const std::array<std::uint64_t, 1> span{static_cast<std::uint64_t>(t / spec_.fade_span)};
+  return Rng(siphash(key, span)).unit() < spec_.fade;
+}
 
 bool Link::ends_at(const Device& device, unsigned port) const {
   return (a_.device == &device && a_.port == port) || (b_.device == &device && b_.port == port);
@@ -53,9 +72,10 @@ void Link::send(const Device& from, unsigned port, Packet packet) {
 }
 
 void Link::carry(bool forward, Packet packet) {
-  const bool perfect = spec_.loss == 0 && spec_.duplicate == 0 && spec_.corrupt == 0 && spec_.reorder == 0;
-  Rng fate = perfect ? Rng(0) : fate_of(packet, forward);
-  if (fate.unit() < spec_.loss) {
+  const bool certain = spec_.loss == 0 && spec_.duplicate == 0 && spec_.corrupt == 0 && spec_.reorder == 0 &&
+                       spec_.jitter == Duration::zero();
+  Rng fate = certain ? Rng(0) : fate_of(packet, forward);
+  if (fate.unit() < spec_.loss || is_out()) {
     ++lost_;
     return;
   }
@@ -69,23 +89,20 @@ void Link::inject(bool forward, Packet packet) {
 }
 
 void Link::pass(Packet packet, bool forward, Rng fate) {
-  Instant& busy = busy_[forward ? 1 : 0];
-  const Instant now = world_.now();
-  Instant leaves = now;
-  if (spec_.rate > 0) {
-    const double waiting = busy > now ? static_cast<double>((busy - now).count()) * 1e-9 * spec_.rate / 8 : 0;
-    if (waiting + static_cast<double>(packet.size()) > static_cast<double>(spec_.queue)) {
-      ++lost_;
-      return;
-    }
-    const auto wire_time =
-        Duration(static_cast<std::int64_t>(static_cast<double>(packet.size()) * 8e9 / spec_.rate));
-    leaves = busy = std::max(busy, now) + wire_time;
+  const auto leaves = bottlenecks_[forward ? 1 : 0].pass(world_.now(), packet.size());
+  if (!leaves) {
+    ++lost_;
+    return;
   }
   if (fate.unit() < spec_.corrupt)
     packet[fate.below(static_cast<std::uint32_t>(packet.size()))] ^=
         static_cast<std::byte>(1 + fate.below(255));
-  Instant arrives = leaves + spec_.delay;
+  Instant arrives = *leaves + spec_.delay;
+  if (spec_.jitter > Duration::zero()) {
+    const double wanted = (2 * fate.unit() - 1) * static_cast<double>(spec_.jitter.count());
+    Instant& last = last_arrival_[forward ? 1 : 0];
+    arrives = last = std::max(last, arrives + Duration(static_cast<std::int64_t>(wanted)));
+  }
   if (fate.unit() < spec_.reorder) {
     const auto most = static_cast<std::uint32_t>(spec_.displacement.count() / 1000);
     arrives += std::chrono::microseconds(fate.below(most + 1));

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/random.hpp"
+#include "kit/bottleneck.hpp"
 #include "kit/edit.hpp"
 #include "kit/pcapng.hpp"
 #include "kit/world.hpp"
@@ -16,15 +17,23 @@ namespace braid::kit {
 
 struct LinkSpec {
   std::string name = "link";
-  double rate = 0;               // bit/s in each direction; 0: unlimited
-  Duration delay{0};             // one way
-  std::size_t queue = 1U << 30;  // bytes that may wait in each direction
-  std::uint16_t mtu = 1500;      // larger IP packets vanish; the client's end says so in its MSS
-  double loss = 0;               // probabilities, 0..1
+  double rate = 0;                       // bit/s; 0: unlimited
+  double rate_up = 0;                    // toward the second end, where it is another one
+  Duration delay{0};                     // one way
+  Duration jitter{0};                    // of the delay, either way; packets stay in order
+  std::size_t queue = 1U << 30;          // bytes that may wait in each direction
+  std::size_t queue_packets = 1U << 20;  // and packets
+  std::uint16_t mtu = 1500;              // larger IP packets vanish; the client's end says so in its MSS
+  double loss = 0;                       // probabilities, 0..1
   double duplicate = 0;
   double corrupt = 0;  // one byte changed, checksum left as it was
   double reorder = 0;  // extra delay of up to `displacement`
   Duration displacement = 20ms;
+  double fade = 0;  // part of the time, in spans of `fade_span`, in which nothing gets through
+  Duration fade_span = 10ms;
+  Duration hole{0};  // nothing gets through in the last so much of each `hole_every`
+  Duration hole_every{0};
+  std::shared_ptr<const Trace> trace{};  // instead of the rate
 };
 
 class Link final : public Actor {
@@ -81,6 +90,7 @@ class Link final : public Actor {
     Packet packet;
   };
   void pass(Packet packet, bool forward, Rng fate);
+  [[nodiscard]] bool is_out() const;
   [[nodiscard]] Rng fate_of(const Packet& packet, bool forward);
 
   World& world_;
@@ -91,7 +101,8 @@ class Link final : public Actor {
   bool tells_mtu_ = false;
   bool cut_backward_ = false;
   Middlebox middlebox_;
-  std::array<Instant, 2> busy_{};
+  std::array<Bottleneck, 2> bottlenecks_;  // backward, forward
+  std::array<Instant, 2> last_arrival_{};
   std::array<std::uint64_t, 2> delivered_{};
   std::array<std::uint64_t, 2> delivered_bytes_{};
   std::uint64_t lost_ = 0;

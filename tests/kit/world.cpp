@@ -43,7 +43,7 @@ Instant World::next_event() const {
   return std::max(next, now_);
 }
 
-void World::step(Instant to) {
+void World::advance(Instant to) {
   now_ = to;
   while (!plans_.empty() && plans_.begin()->first <= now_) {
     const auto what = std::move(plans_.begin()->second);
@@ -72,7 +72,7 @@ bool World::run_until(const std::function<bool()>& done, Duration limit) {
       now_ = end;
       return done();
     }
-    step(next);
+    advance(next);
   }
   return true;
 }

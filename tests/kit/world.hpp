@@ -59,15 +59,16 @@ class World {
   // Runs until `done` or until `limit` has passed; true when `done` was the reason.
   bool run_until(const std::function<bool()>& done, Duration limit);
   void run_for(Duration d);
+  // When something next happens; kNever. Never in the past.
+  [[nodiscard]] Instant next_event() const;
+  // Sets the clock to `to`, and lets everything happen that is due then.
+  void advance(Instant to);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Link>>& links() const { return links_; }
   // Writes each link's packets to a file and returns the names.
   std::vector<std::string> save_captures(const std::string& stem) const;
 
  private:
-  [[nodiscard]] Instant next_event() const;
-  void step(Instant to);
-
   std::uint64_t seed_;
   Instant start_;
   Instant now_;
