@@ -6,24 +6,33 @@
 #              link b, 198.18.2.0/24
 #
 # A device has the same name at both ends of its wire: a, b, wan, lan. IPv6: 2001:db8:{1,2,0,3}::/64 alike.
-# Profile `direct` (benchmarks) leaves out isp: the client sits on wan with two addresses.
+# Profile `direct` (benchmarks) leaves out isp: the client sits on wan with two addresses. A profile of two emulated
+# links, as dsl+lte, puts a host `links` into the middle of a and b, on which braid-links delays and drops.
 
 LAB=${BRAID_LAB:-braid}
 STATE=/run/braid-lab/$LAB
 [[ $LAB =~ ^[a-z][a-z0-9-]{0,23}$ ]] || die "BRAID_LAB must be 1-24 of a-z, 0-9 and '-', beginning with a letter"
 
-# profile_rates NAME: "rate of a, rate of b" in Mbit/s, 0 for unlimited.
+# profile_rates NAME: "rate of a, rate of b" in Mbit/s, 0 for unlimited (or left to the emulator).
 profile_rates() {
   case $1 in
     default) echo "30 10" ;;
     fast) echo "120 40" ;;
-    unlimited | direct) echo "0 0" ;;
-    *) usage_error "unknown profile '$1' (default, fast, unlimited, direct)" ;;
+    unlimited | direct | *+*) echo "0 0" ;;
+    *) usage_error "unknown profile '$1' (default, fast, unlimited, direct, or two emulated links as dsl+lte)" ;;
   esac
 }
 
+is_emulated() { [[ $1 == *+* ]]; }
+
 hosts() {
-  if [[ $1 == direct ]]; then echo "client gw server"; else echo "client isp gw server"; fi
+  if [[ $1 == direct ]]; then
+    echo "client gw server"
+  elif is_emulated "$1"; then
+    echo "client links isp gw server"
+  else
+    echo "client isp gw server"
+  fi
 }
 
 # on HOST CMD…: runs a command in the host's namespace.
@@ -46,16 +55,30 @@ add_host() {
     net.ipv4.conf.default.rp_filter=0 net.ipv4.conf.all.rp_filter=0
 }
 
-# wire DEV HOST HOST [QUEUES]: a veth pair; offloads off, since the kernel hands unfinished checksums to AF_PACKET.
+# wire DEV HOST HOST [QUEUES [PEER]]: a veth pair, whose other end may be named PEER; offloads off, since the kernel
+# hands unfinished checksums to AF_PACKET.
 wire() {
-  local dev=$1 queues=${4:-1} host
+  local dev=$1 queues=${4:-1} peer=${5:-$1}
   ip -n "$LAB-$2" link add name "$dev" numtxqueues "$queues" numrxqueues "$queues" type veth \
-    peer name "$dev" numtxqueues "$queues" numrxqueues "$queues" netns "$LAB-$3"
-  for host in "$2" "$3"; do
-    [[ $queues -eq 1 ]] || on "$host" ethtool -L "$dev" rx "$queues" tx "$queues"
-    on "$host" ethtool -K "$dev" tx off rx off tso off gso off gro off >/dev/null
-    ip -n "$LAB-$host" link set dev "$dev" up
-  done
+    peer name "$peer" numtxqueues "$queues" numrxqueues "$queues" netns "$LAB-$3"
+  plug_in "$2" "$dev" "$queues"
+  plug_in "$3" "$peer" "$queues"
+}
+
+plug_in() { # HOST DEV QUEUES
+  [[ $3 -eq 1 ]] || on "$1" ethtool -L "$2" rx "$3" tx "$3"
+  on "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null
+  ip -n "$LAB-$1" link set dev "$2" up
+}
+
+# access_wire DEV: from the client to the access router, with the emulator's host in between if there is one.
+access_wire() {
+  if [[ -e /run/netns/$LAB-links ]]; then
+    wire "$1" client links 1 "$1-user"
+    wire "$1" isp links 1 "$1-net"
+  else
+    wire "$1" client isp
+  fi
 }
 
 # shape DEV MBIT: both directions of an access link, with a queue of 80 ms.
@@ -94,8 +117,8 @@ source_routes() {
 }
 
 wire_access_links() { # QUEUES RATE_A RATE_B
-  wire a client isp
-  wire b client isp
+  access_wire a
+  access_wire b
   wire wan isp gw "$1"
   address isp a 198.18.1.1/24 2001:db8:1::1/64
   address isp b 198.18.2.1/24 2001:db8:2::1/64
@@ -128,6 +151,8 @@ build_topology() {
   local host rates
   read -r -a rates <<<"$(profile_rates "$1")"
   for host in $(hosts "$1"); do add_host "$host"; done
+  # The emulator's devices are no hosts' devices: nothing on them speaks for itself.
+  ! is_emulated "$1" || set_sysctl links net.ipv6.conf.default.disable_ipv6=1
   wire lan gw server "$2"
   address server lan 198.18.3.2/24 2001:db8:3::2/64
   if [[ $1 == direct ]]; then wire_direct "$2"; else wire_access_links "$2" "${rates[@]}"; fi
@@ -135,7 +160,7 @@ build_topology() {
 
 remove_topology() {
   local host pid
-  for host in client isp gw server; do
+  for host in client links isp gw server; do
     [[ -e /run/netns/$LAB-$host ]] || continue
     # What is left in our own namespace was started through `lab exec`.
     for pid in $(ip netns pids "$LAB-$host"); do kill -KILL "$pid" 2>/dev/null || true; done
