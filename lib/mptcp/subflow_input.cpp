@@ -113,19 +113,19 @@ void Subflow::on_arrival(Context&, Segment& s, const wire::TcpFrame& f) {
     m.first = initial_receive() + d.ssn;
     m.length = d.length - (d.data_fin && d.length != 0 ? 1U : 0U);
     checked = d.has_checksum;
-    s.map_checksum = d.checksum;
+    s.map.checksum = d.checksum;
   } else if (o.has(wire::kMpCapable) && o.capable.has_data_length) {  // rule 4
     m.dsn = session_->remote_first();
     m.first = initial_receive() + 1;
     m.length = o.capable.data_length;
     checked = o.capable.has_checksum;
-    s.map_checksum = o.capable.checksum;
+    s.map.checksum = o.capable.checksum;
   }
   if (m.length == 0) return;
   s.set(Segment::kMapped);
   if (checked) s.set(Segment::kMapChecksum);
-  s.map_seq = m.first;
-  s.map_length = static_cast<std::uint16_t>(m.length);
+  s.map.first = m.first;
+  s.map.length = static_cast<std::uint16_t>(m.length);
   s.dsn = m.data_at(s.seq);
 }
 
@@ -134,12 +134,12 @@ bool Subflow::mapping_for(Segment& s) {
   if (!s.is(Segment::kMapped)) return map_.covers(s.seq);
   // 3.3.1: a mapping without a checksum where one was agreed ends the subflow.
   if (session_->checksum() && !s.is(Segment::kMapChecksum)) return false;
-  const auto offset = static_cast<std::uint64_t>(static_cast<std::int64_t>(s.seq - s.map_seq));
-  const Mapping own{DataSeq(s.dsn.raw - offset), s.map_seq, s.map_length};
+  const auto offset = static_cast<std::uint64_t>(static_cast<std::int64_t>(s.seq - s.map.first));
+  const Mapping own{DataSeq(s.dsn.raw - offset), s.map.first, s.map.length};
   if (map_.covers(s.seq)) return map_.agrees_with(own);  // a repeated one (rule 21)
   if (!own.covers(s.seq)) return false;
   map_ = own;
-  map_checksum_ = s.map_checksum;
+  map_checksum_ = s.map.checksum;
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include "tcp/reassembly.hpp"
 
+#include <array>
 #include <boost/intrusive/rbtree_algorithms.hpp>
 
 namespace braid::tcp {
@@ -24,6 +25,11 @@ struct Traits {
 using Tree = boost::intrusive::rbtree_algorithms<Traits>;
 
 Segment* segment(Links* n) { return static_cast<Segment*>(n); }
+
+// Where the run ends of which `s` is the first piece.
+SubSeq end_of_run(const Segment& s) { return s.run_edge == s.seq.raw ? s.end() : SubSeq(s.run_edge); }
+
+bool known(const wire::SackBlock& run) { return run.begin != run.end; }
 }  // namespace
 
 Reassembly::Reassembly(Space space) : head_{}, space_(space) { Tree::init_header(&head_); }
@@ -31,10 +37,16 @@ Reassembly::Reassembly(Space space) : head_{}, space_(space) { Tree::init_header
 Segment* Reassembly::front() const { return pieces_ == 0 ? nullptr : segment(head_.left); }
 
 void Reassembly::pop(Segment& s) {
+  const SubSeq end = end_of_run(s);
   Tree::erase(&head_, &s);
   bytes_ -= s.length;
   --pieces_;
-  if (recent_ == &s) recent_ = nullptr;
+  if (space_ != Space::subflow) return;
+  Segment* next = front();
+  const bool more = next != nullptr && next->seq == s.end();
+  if (more) next->run_edge = next->end() == end ? next->seq.raw : end.raw;
+  if (known(recent_) && recent_.begin == s.seq)
+    recent_ = more ? wire::SackBlock{next->seq, recent_.end} : wire::SackBlock{};
 }
 
 void Reassembly::clear() {
@@ -60,7 +72,7 @@ std::uint32_t Reassembly::insert(Segment& s) {
     const Segment& low = *segment(below);
     const std::int64_t overlap = low.length - order(s, low);
     if (overlap >= s.length) {
-      recent_ = segment(below);
+      duplicate_of(s);
       free_segment(s);
       return 0;
     }
@@ -69,7 +81,7 @@ std::uint32_t Reassembly::insert(Segment& s) {
   if (above != end) {
     const std::int64_t gap = order(*segment(above), s);
     if (gap <= 0) {
-      recent_ = segment(above);
+      duplicate_of(s);
       free_segment(s);
       return 0;
     }
@@ -78,36 +90,64 @@ std::uint32_t Reassembly::insert(Segment& s) {
   Tree::insert_before(end, above, &s);
   bytes_ += s.length;
   ++pieces_;
-  recent_ = &s;
+  if (space_ == Space::subflow) join_runs(s);
   return s.length;
 }
 
-wire::SackBlock Reassembly::run_around(Segment& s) const {
-  wire::SackBlock run{s.seq, s.end()};
-  for (Links* n = &s; n != head_.left;) {
-    n = Tree::prev_node(n);
-    if (segment(n)->end() != run.begin) break;
-    run.begin = segment(n)->seq;
+// Where the run begins of which `s` is the last piece. Pieces that were taken out are not in it any more.
+SubSeq Reassembly::begin_of_run(const Segment& s) const { return later(SubSeq(s.run_edge), front()->seq); }
+
+Segment* Reassembly::first_at_or_after(SubSeq seq) const {
+  const auto less = [](const Links* n, SubSeq at) { return before(static_cast<const Segment*>(n)->seq, at); };
+  return segment(Tree::lower_bound(&head_, seq, less));
+}
+
+// `s`, just inserted, is a run of its own, extends one, or closes the gap between two.
+void Reassembly::join_runs(Segment& s) {
+  Segment* first = &s;
+  Segment* last = &s;
+  s.run_edge = s.seq.raw;
+  recent_ = {s.seq, s.end()};
+  if (&s != head_.left) {
+    const Segment& below = *segment(Tree::prev_node(&s));
+    if (below.end() == s.seq) {
+      recent_.begin = begin_of_run(below);
+      first = first_at_or_after(recent_.begin);
+    }
   }
-  for (Links* n = &s; n != head_.right;) {
-    n = Tree::next_node(n);
-    if (segment(n)->seq != run.end) break;
-    run.end = segment(n)->end();
+  if (&s != head_.right) {
+    Segment& above = *segment(Tree::next_node(&s));
+    if (above.seq == s.end()) {
+      recent_.end = end_of_run(above);
+      Segment* behind = first_at_or_after(recent_.end);
+      last = behind == &head_ ? segment(head_.right) : segment(Tree::prev_node(behind));
+    }
   }
-  return run;
+  if (first == last) return;
+  first->run_edge = recent_.end.raw;
+  last->run_edge = recent_.begin.raw;
+}
+
+// The run that holds what came again, if it is among the highest.
+void Reassembly::duplicate_of(const Segment& s) {
+  if (space_ != Space::subflow) return;
+  constexpr unsigned kRuns = 4;
+  std::array<wire::SackBlock, kRuns> highest;
+  const unsigned n = runs(highest.data(), kRuns);
+  for (unsigned i = 0; i < n; ++i)
+    if (at_or_before(highest[i].begin, s.seq) && before(s.seq, highest[i].end)) recent_ = highest[i];
 }
 
 unsigned Reassembly::runs(wire::SackBlock* out, unsigned max) const {
   if (pieces_ == 0 || max == 0) return 0;
   unsigned n = 0;
-  if (recent_ != nullptr) out[n++] = run_around(*recent_);
-  for (Segment* s = segment(head_.right); n < max;) {
-    const wire::SackBlock run = run_around(*s);
-    if (n == 0 || run.begin != out[0].begin) out[n++] = run;
-    Links* low = s;
-    while (low != head_.left && segment(low)->seq != run.begin) low = Tree::prev_node(low);
-    if (low == head_.left) break;
-    s = segment(Tree::prev_node(low));
+  if (known(recent_)) out[n++] = recent_;
+  for (Segment* last = segment(head_.right); n < max;) {
+    const wire::SackBlock run{begin_of_run(*last), last->end()};
+    if (!known(recent_) || run.begin != recent_.begin) out[n++] = run;
+    Segment* first = first_at_or_after(run.begin);
+    if (first == head_.left) break;
+    last = segment(Tree::prev_node(first));
   }
   return n;
 }

@@ -25,6 +25,7 @@ class Reassembly {
   std::uint32_t insert(Segment& s);
   // The lowest piece, or nullptr.
   [[nodiscard]] Segment* front() const;
+  // Takes the lowest piece out; nothing before its end comes afterwards.
   void pop(Segment& s);
   void clear();
 
@@ -37,7 +38,8 @@ class Reassembly {
            (pieces_ >= limits::kSmallPieces && bytes_ < pieces_ * limits::kSmallPiece);
   }
   // Runs of adjacent pieces for SACK: first the one with the latest arrival (RFC 2018 4), then from the
-  // highest downwards. Returns how many were written. Only for Space::subflow.
+  // highest downwards. Returns how many were written. Only for Space::subflow. Ends of runs know each other,
+  // so that long ones cost no more than short ones.
   unsigned runs(wire::SackBlock* out, unsigned max) const;
 
  private:
@@ -45,10 +47,13 @@ class Reassembly {
   [[nodiscard]] std::int64_t order(const Segment& a, const Segment& b) const {
     return space_ == Space::data ? a.dsn - b.dsn : a.seq - b.seq;
   }
-  [[nodiscard]] wire::SackBlock run_around(Segment& s) const;
+  [[nodiscard]] SubSeq begin_of_run(const Segment& s) const;
+  [[nodiscard]] Segment* first_at_or_after(SubSeq seq) const;
+  void join_runs(Segment& s);
+  void duplicate_of(const Segment& s);
 
   Links head_;
-  Segment* recent_ = nullptr;
+  wire::SackBlock recent_{};  // the run of the latest arrival; empty: unknown
   std::uint32_t bytes_ = 0;
   std::uint16_t pieces_ = 0;
   Space space_;

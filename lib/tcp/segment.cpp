@@ -38,6 +38,7 @@ Segment* clone_segment(rte_mempool* pool, Segment& s) {
   c = s;
   c.next = nullptr;
   c.sent_next = nullptr;
+  c.sent_later = c.sent_earlier = nullptr;
   c.flags = 0;
   c.transmissions = 0;
   return &c;

@@ -32,23 +32,37 @@ struct Links {
     Links* left;
     Segment* sent_next;  // a connection's send queue
   };
-  Links* right;
+  union {
+    Links* right;
+    Segment*
+        sent_later;  // on the way: the one sent after it (SentOrder); SACKed: behind its run (scoreboard)
+  };
   std::uint8_t color;
   std::uint8_t flags;
   std::uint8_t path;           // sending: slot of the subflow that carried it last
   std::uint8_t transmissions;  // saturating
-  std::uint32_t sent_us;       // last transmission, micros()
+  union {
+    std::uint32_t sent_us;  // last transmission, micros()
+    std::uint32_t
+        run_edge;  // reassembly: of the first piece of a run where it ends, of the last where it begins
+  };
 };
 
 struct Segment : Links {
-  DataSeq dsn;                   // first byte, in the session's space
+  DataSeq dsn;  // first byte, in the session's space
+  struct Map {
+    SubSeq first;
+    std::uint16_t length = 0;  // bytes, DATA_FIN included; 0: none came
+    std::uint16_t checksum = 0;
+  };
+  union {
+    Map map{};              // receiving: the mapping that came with it
+    Segment* sent_earlier;  // on the way: the one sent before it (SentOrder)
+  };
   SubSeq seq;                    // first byte, in the connection's space
-  SubSeq map_seq;                // receiving: first byte of the mapping that came with it
   std::uint16_t payload_offset;  // from buf_addr
   std::uint16_t length;          // payload bytes
   std::uint16_t sum;             // folded one's-complement sum of the payload
-  std::uint16_t map_length;      // receiving: bytes of that mapping, DATA_FIN included; 0: none came
-  std::uint16_t map_checksum;
 
   enum Flag : std::uint8_t {
     kInData = 1,  // stands in the session's data queue
@@ -58,7 +72,7 @@ struct Segment : Links {
     kRetransmitted = 16,
     kReinject = 32,      // to be sent on another subflow
     kMapped = 64,        // receiving: carries a mapping; sending: has been given to a subflow
-    kMapChecksum = 128,  // receiving: map_checksum is valid
+    kMapChecksum = 128,  // receiving: map.checksum is valid
     kCopy = 128,         // sending: a reinjected copy, not in the data queue and not counted there
   };
   [[nodiscard]] bool is(Flag f) const { return (flags & f) != 0; }
@@ -90,7 +104,7 @@ inline Segment& make_segment(rte_mbuf* m, const wire::TcpFrame& frame) {
   s.payload_offset = static_cast<std::uint16_t>(m->data_off + frame.payload_offset);
   s.length = frame.payload_length;
   s.sum = frame.payload_sum;
-  s.map_length = 0;
+  s.map = {};
   s.flags = 0;
   s.path = 0;
   s.transmissions = 0;

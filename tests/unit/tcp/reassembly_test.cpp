@@ -115,10 +115,19 @@ TEST_F(Reassemble, RunsAgreeWithANaiveModel) {
   for (int round = 0; round < 100; ++round) {
     Reassembly r(Space::subflow);
     std::map<std::uint32_t, bool> bytes;
-    for (int i = 0; i < 12; ++i) {
-      const std::uint32_t from = rng.below(20) * 50;
+    const unsigned arrivals = 1 + rng.below(40);
+    std::uint32_t gone = 0;  // what was taken out does not come again
+    for (unsigned i = 0; i < arrivals; ++i) {
+      const std::uint32_t from = gone + rng.below(40) * 50;
       r.insert(make(from, 50));
       for (std::uint32_t k = 0; k < 50; ++k) bytes[from + k] = true;
+      if (rng.below(4) != 0) continue;  // now and then the lowest piece is taken out
+      Segment* s = r.front();
+      for (std::uint32_t k = 0; k < s->length; ++k)
+        bytes.erase(static_cast<std::uint32_t>(s->seq - base_) + k);
+      gone = static_cast<std::uint32_t>(s->end() - base_);
+      r.pop(*s);
+      free_segment(*s);
     }
     std::map<std::uint32_t, std::uint32_t> runs;
     for (const auto& [at, _] : bytes) {
