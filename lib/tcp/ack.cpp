@@ -1,4 +1,6 @@
-// An acknowledgement comes in: window, SACK scoreboard, RACK loss detection (RFC 8985), recovery.
+// An acknowledgement comes in: window, RACK loss detection (RFC 8985), recovery.
+#include "tcp/ack.hpp"
+
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -6,15 +8,6 @@
 namespace braid::tcp {
 
 using stats::Counter;
-
-struct Connection::Ack {
-  std::uint32_t flight_before = 0;
-  std::uint32_t delivered = 0;    // bytes newly acknowledged or SACKed
-  std::uint32_t newly_acked = 0;  // by the cumulative number alone
-  std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
-  bool sacked = false;
-  bool duplicate = false;  // one more duplicate ACK of a peer without SACK
-};
 
 bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   if (after(f.ack, snd_nxt_)) {  // RFC 5961 5.2: acknowledges what was never sent
@@ -105,94 +98,11 @@ void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
   }
 }
 
-// A segment's bytes have arrived, by ACK or SACK: RTT sample and RACK's newest delivery (RFC 8985 6.2 step
-// 2).
-void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
-  a.delivered += s.length;
-  // What was taken for lost may have passed before the path changed.
-  if (small_tried_ && is_large(s) && !s.is(Segment::kLost)) small_tried_ = false;
-  const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
-  const bool again = s.is(Segment::kRetransmitted);
-  if (again && rtt < rtt_.min()) return;     // most likely the ACK of an earlier transmission
-  if (!again) a.rtt_us = std::max(rtt, 1U);  // Karn (RFC 6298 3); the last one noted was sent last
-  if (!again && sack_on_ && before(s.end(), flight_->high_sacked) && !s.is(Segment::kSacked))
-    reordering_ = true;
-  const auto newer = static_cast<std::int32_t>(s.sent_us - flight_->rack_sent_us);
-  if (flight_->rack_rtt_us == 0 || newer > 0 || (newer == 0 && after(s.end(), flight_->rack_end))) {
-    flight_->rack_sent_us = s.sent_us;
-    flight_->rack_end = s.end();
-    flight_->rack_rtt_us = rtt;
-  }
-}
-
-namespace {
-// D-SACK (RFC 2883 4): the first block is acknowledged already, or lies within the second.
-bool is_duplicate_report(const wire::TcpFrame& f) {
-  const wire::SackBlock& first = f.options.sack[0];
-  if (at_or_before(first.end, f.ack)) return true;
-  const wire::SackBlock& second = f.options.sack[1];
-  return f.options.sack_count > 1 && at_or_after(first.begin, second.begin) &&
-         at_or_before(first.end, second.end);
-}
-}  // namespace
-
-void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
-  SubSeq highest = at_or_before(flight_->high_sacked, snd_una_) ? snd_una_ : flight_->high_sacked;
-  for (unsigned i = 0; i < f.options.sack_count; ++i) {
-    const wire::SackBlock& b = f.options.sack[i];
-    // Nonsense and what was never sent mark nothing.
-    if (!before(b.begin, b.end) || after(b.end, snd_nxt_)) continue;
-    if (i == 0 && is_duplicate_report(f)) {
-      undo_by_duplicate(ctx, b.end);
-      continue;
-    }
-    if (at_or_before(b.end, snd_una_) || before(b.begin, f.ack)) continue;
-    for (Segment* s = flight_->head; s != flight_->unsent && before(s->seq, b.end); s = s->sent_next) {
-      if (s->is(Segment::kSacked) || before(s->seq, b.begin) || after(s->end(), b.end)) continue;
-      note_delivery(ctx, *s, a);
-      s->set(Segment::kSacked);
-      flight_->sacked_bytes += s->length;
-      if (s->is(Segment::kLost)) {
-        s->clear(Segment::kLost);
-        flight_->lost_bytes -= s->length;
-      }
-      a.sacked = true;
-      highest = later(highest, s->end());
-    }
-  }
-  flight_->high_sacked = highest;
-}
-
-void Connection::remove_acked(Context& ctx, SubSeq ack, Ack& a) {
-  a.newly_acked = static_cast<std::uint32_t>(ack - snd_una_);
-  snd_una_ = ack;
-  while (flight_->head != flight_->unsent && at_or_before(flight_->head->end(), ack)) {
-    Segment& s = *flight_->head;
-    __builtin_prefetch(s.sent_next);  // a window of segments is more than the nearest cache holds
-    if (!s.is(Segment::kSacked)) note_delivery(ctx, s, a);
-    if (s.is(Segment::kSacked)) flight_->sacked_bytes -= s.length;
-    if (s.is(Segment::kLost)) flight_->lost_bytes -= s.length;
-    flight_->head = s.sent_next;
-    --flight_->sent_segments;
-    if (flight_->head == nullptr) flight_->tail = nullptr;
-    if (flight_->lost_hint == &s) flight_->lost_hint = nullptr;
-    s.clear(Segment::kInSent);
-    on_unqueued(ctx, s);
-    if (state_ == State::closed) return;
-  }
-  flight_->high_sacked = later(flight_->high_sacked, ack);  // what came in order shows no reordering
-}
-
-void Connection::mark_lost(Segment& s) {
-  s.set(Segment::kLost);
-  flight_->lost_bytes += s.length;
-  flight_->lost_hint = nullptr;
-}
-
 void Connection::detect_losses(Context& ctx, Ack& a) {
   bool lost = false;
   if (sack_on_) {
-    if (flight_->sacked_bytes != 0 || flight_->recovery != Recovery::open) lost = rack_losses(ctx);
+    if (a.delivered != 0 && (flight_->sacked_bytes != 0 || flight_->recovery != Recovery::open))
+      lost = rack_losses(ctx);
   } else if ((a.duplicate && flight_->duplicate_acks == 3 && flight_->recovery == Recovery::open) ||
              (a.newly_acked != 0 && flight_->recovery == Recovery::fast)) {
     // RFC 6582: the third duplicate, or a partial acknowledgement, condemns the first segment.
@@ -212,22 +122,18 @@ bool Connection::rack_losses(Context& ctx) {
   if (!reordering_ && (flight_->recovery != Recovery::open || flight_->sacked_bytes >= 3U * mss_))
     reorder_us = 0;
   const std::uint32_t now = micros(ctx.now);
-  std::uint32_t wait = 0;
   bool lost = false;
-  for (Segment* s = flight_->head; s != flight_->unsent && before(s->seq, flight_->high_sacked);
-       s = s->sent_next) {
-    if (s->is(Segment::kSacked) || s->is(Segment::kLost)) continue;
+  while (Segment* s = flight_->order.front()) {
     const auto age = static_cast<std::int32_t>(flight_->rack_sent_us - s->sent_us);
-    if (age < 0 || (age == 0 && !after(flight_->rack_end, s->end()))) continue;
+    if (age < 0 || (age == 0 && !after(flight_->rack_end, s->end()))) break;
     const auto remaining = static_cast<std::int32_t>(s->sent_us + flight_->rack_rtt_us + reorder_us - now);
-    if (remaining <= 0) {
-      mark_lost(*s);
-      lost = true;
-    } else {
-      wait = std::max(wait, static_cast<std::uint32_t>(remaining));
+    if (remaining > 0) {  // the others were sent later
+      set_timer(ctx, SendTimer::reorder, ctx.now + from_micros(static_cast<std::uint32_t>(remaining)));
+      break;
     }
+    mark_lost(*s);
+    lost = true;
   }
-  if (wait != 0) set_timer(ctx, SendTimer::reorder, ctx.now + from_micros(wait));
   return lost;
 }
 

@@ -217,6 +217,7 @@ class Connection : public Alarm, public TouchHook {
   bool acceptable(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
   bool paws_ok(const Context& ctx, const wire::TcpFrame& f) const;
   bool handle_reset_or_syn(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
+  void refuse_ack(Context& ctx, const wire::TcpFrame& f);
   void take_peer_options(Context& ctx, const wire::TcpFrame& syn);
   void become_established(Context& ctx, const wire::TcpFrame& f);
   void challenge(Context& ctx);
@@ -230,6 +231,9 @@ class Connection : public Alarm, public TouchHook {
   bool receive_ack(Context& ctx, const wire::TcpFrame& f);
   void update_window(Context& ctx, const wire::TcpFrame& f);
   void mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a);
+  void mark_block(Context& ctx, const wire::SackBlock& b, unsigned& steps, Ack& a);
+  Segment* find_sent(SubSeq begin, unsigned& steps);
+  Segment* behind_run(Segment& first);
   void remove_acked(Context& ctx, SubSeq ack, Ack& a);
   void note_delivery(Context& ctx, Segment& s, Ack& a);
   void detect_losses(Context& ctx, Ack& a);
@@ -237,6 +241,7 @@ class Connection : public Alarm, public TouchHook {
   void reduce_window(const Ack& a, bool more_lost);
   bool rack_losses(Context& ctx);
   void mark_lost(Segment& s);
+  void leave_scoreboard(Segment& s);
   void enter_recovery(Context& ctx);
   void our_fin_acked(Context& ctx);
   // output.cpp

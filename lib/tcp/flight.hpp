@@ -12,6 +12,7 @@
 #include "tcp/prr.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/segment.hpp"
+#include "tcp/sent_order.hpp"
 
 namespace braid::tcp {
 
@@ -37,6 +38,8 @@ struct Flight {
   Segment* head = nullptr;
   Segment* tail = nullptr;
   Segment* unsent = nullptr;
+  Segment* last_sent = nullptr;  // the one before `unsent`; nullptr: none is on the way
+  Segment* sack_hint = nullptr;  // where the last SACK block ended; nullptr: begin at head
   Segment* lost_hint = nullptr;  // no segment before it waits for retransmission; nullptr: begin at head
   std::uint32_t sacked_bytes = 0;
   std::uint32_t lost_bytes = 0;
@@ -44,6 +47,7 @@ struct Flight {
   std::uint32_t sent_segments = 0;  // on the way, whatever their size
 
   // RACK (RFC 8985) and recovery.
+  SentOrder order;
   Growth growth;
   HyStart hystart;
   Undo undo;

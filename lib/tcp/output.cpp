@@ -105,6 +105,7 @@ void Connection::send_first(Context& ctx) {
   flight_->unsent_bytes -= s.length;
   ++flight_->sent_segments;
   flight_->unsent = s.sent_next;
+  flight_->last_sent = &s;
   send_segment(ctx, s);
 }
 
@@ -195,6 +196,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
 
 void Connection::send_segment(Context& ctx, Segment& s) {
   s.sent_us = micros(ctx.now);
+  flight_->order.push_back(s);
   flight_->prr.sent += s.length;
   last_data_ = ticks(ctx.now);
   if (s.transmissions != 0xff) ++s.transmissions;

@@ -68,6 +68,10 @@ bool Connection::cut(Context& ctx, Segment& s, std::uint16_t n) {
   constexpr auto kKept = Segment::kInSent | Segment::kSacked | Segment::kLost | Segment::kRetransmitted;
   rest->flags = static_cast<std::uint8_t>(s.flags & kKept);
   rest->transmissions = s.transmissions;
+  rest->sent_us = s.sent_us;
+  const bool on_the_way = s.transmissions != 0 && !s.is(Segment::kSacked) && !s.is(Segment::kLost);
+  if (on_the_way) flight_->order.insert_after(&s, *rest);
+  if (flight_->last_sent == &s) flight_->last_sent = rest;
   on_split(s, *rest);
   rest->sent_next = s.sent_next;
   s.sent_next = rest;

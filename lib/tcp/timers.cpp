@@ -110,9 +110,12 @@ void Connection::retransmit_timeout(Context& ctx) {
   flight_->probing = false;
   // A SACKed segment at the head means that the receiver has thrown away what it reported (RFC 2018 8).
   const bool reneged = flight_->head != flight_->unsent && flight_->head->is(Segment::kSacked);
-  if (reneged) flight_->sacked_bytes = 0;
-  for (Segment* s = flight_->head; s != flight_->unsent && reneged; s = s->sent_next)
+  for (Segment* s = flight_->head; s != flight_->unsent && reneged; s = s->sent_next) {
+    if (!s->is(Segment::kSacked)) continue;
     s->clear(Segment::kSacked);
+    flight_->sacked_bytes -= s->length;
+    flight_->order.push_back(*s);
+  }
   for (Segment* s = flight_->head; s != flight_->unsent; s = s->sent_next)
     if (!s->is(Segment::kSacked) && !s->is(Segment::kLost)) mark_lost(*s);
   if (flight_->head == flight_->unsent && fin_sent_ && !fin_acked_) fin_due_ = true;
@@ -124,14 +127,17 @@ void Connection::retransmit_timeout(Context& ctx) {
 void Connection::tail_probe(Context& ctx) {
   flight_->probing = true;
   ctx.count(Counter::tcp_tail_probes);
+  Segment* last = flight_->last_sent;
   if (flight_->unsent != nullptr && flight_->unsent->length <= mss_ && fit_to_window(ctx, *flight_->unsent)) {
     send_first(ctx);
-  } else if (flight_->tail != nullptr && flight_->unsent == nullptr && !flight_->tail->is(Segment::kSacked)) {
-    flight_->tail->set(Segment::kRetransmitted);
-    flight_->probe_end = flight_->tail->end();
+  } else if (last != nullptr && last->length <= mss_ && !last->is(Segment::kSacked) &&
+             !last->is(Segment::kLost)) {
+    flight_->order.remove(*last);
+    last->set(Segment::kRetransmitted);
+    flight_->probe_end = last->end();
     ++retransmissions_;
     ctx.count(Counter::tcp_retransmitted_segments);
-    send_segment(ctx, *flight_->tail);
+    send_segment(ctx, *last);
   }
   set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
   on_silence(ctx);

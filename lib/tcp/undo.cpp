@@ -62,6 +62,7 @@ void Connection::undo(Context& ctx) {
     if (!s->is(Segment::kLost)) continue;
     s->clear(Segment::kLost);
     flight_->lost_bytes -= s->length;
+    flight_->order.insert(*s);
   }
   flight_->lost_hint = nullptr;
   reordering_ = true;

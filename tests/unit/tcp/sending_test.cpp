@@ -65,6 +65,19 @@ TEST_F(Sending, TailProbeComesBeforeTheTimeout) {  // RFC 8985 7
   EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
 }
 
+TEST_F(Sending, TailProbeRepeatsWhenTheWindowTakesNothingNew) {  // RFC 8985 7.3
+  Remote& c = client();
+  c.window = 3000;
+  host_->listen(80, {.send = kPlenty, .finish = false});
+  c.handshake(1460, true, false, 0);
+  c.skip_empty();
+  for (const std::uint32_t seq : {1U, 1461U}) c.expect({.flags = A, .seq = seq, .length = 1460});
+  c.quiet(1ms);
+  c.expect({.flags = A, .seq = 1461, .length = 1460}, 1ms, 20ms);
+  EXPECT_EQ(count(Counter::tcp_tail_probes), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+}
+
 TEST_F(Sending, TimeoutBacksOffAndRestartsFromOneSegment) {
   Remote& c = first_flight(false);
   c.expect({.flags = A, .seq = 1, .length = 1460}, 190ms, 20ms);

@@ -1,0 +1,18 @@
+// What one acknowledgement has said.
+#pragma once
+
+#include "tcp/connection.hpp"
+
+namespace braid::tcp {
+
+struct Connection::Ack {
+  std::uint32_t flight_before = 0;
+  std::uint32_t delivered = 0;    // bytes newly acknowledged or SACKed
+  std::uint32_t newly_acked = 0;  // by the cumulative number alone
+  std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
+  SubSeq highest;                 // end of the highest newly SACKed, if `sacked`
+  bool sacked = false;
+  bool duplicate = false;  // one more duplicate ACK of a peer without SACK
+};
+
+}  // namespace braid::tcp

@@ -1,0 +1,40 @@
+// Segments on the way in the order in which they were last sent, oldest first: RACK (RFC 8985 6.2) looks from
+// there only as far as it condemns. One that was SACKed or taken for lost does not stand here.
+#pragma once
+
+#include "tcp/segment.hpp"
+
+namespace braid::tcp {
+
+class SentOrder {
+ public:
+  [[nodiscard]] Segment* front() const { return front_; }
+  [[nodiscard]] static Segment* next(const Segment& s) { return s.sent_later; }
+
+  // `s` was sent just now.
+  void push_back(Segment& s) { insert_after(back_, s); }
+  // `s` was sent at s.sent_us, which is not long ago.
+  void insert(Segment& s) {
+    Segment* at = back_;
+    while (at != nullptr && static_cast<std::int32_t>(at->sent_us - s.sent_us) > 0) at = at->sent_earlier;
+    insert_after(at, s);
+  }
+  // Behind `at`, which stands here; nullptr: at the front.
+  void insert_after(Segment* at, Segment& s) {
+    s.sent_earlier = at;
+    s.sent_later = at == nullptr ? front_ : at->sent_later;
+    (s.sent_later == nullptr ? back_ : s.sent_later->sent_earlier) = &s;
+    (at == nullptr ? front_ : at->sent_later) = &s;
+  }
+  void remove(Segment& s) {
+    (s.sent_earlier == nullptr ? front_ : s.sent_earlier->sent_later) = s.sent_later;
+    (s.sent_later == nullptr ? back_ : s.sent_later->sent_earlier) = s.sent_earlier;
+    s.sent_later = s.sent_earlier = nullptr;
+  }
+
+ private:
+  Segment* front_ = nullptr;
+  Segment* back_ = nullptr;
+};
+
+}  // namespace braid::tcp
