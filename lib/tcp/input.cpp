@@ -36,7 +36,7 @@ void Connection::receive(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   keepalives_ = 0;
   if (state_ == State::syn_received) {
     if (f.ack != snd_nxt_) {  // 3.10.7.4: not the acknowledgement of our SYN
-      send_reset(ctx);
+      refuse_ack(ctx, f);
       return ctx.drop(m, Drop::bad_ack);
     }
     if (!on_third_ack(ctx, f)) return rte_pktmbuf_free(m);
@@ -161,14 +161,18 @@ void Connection::take_peer_options(Context& ctx, const TcpFrame& syn) {
   snd_wl2_ = syn.ack;
 }
 
+// A reset that whoever sent this acknowledgement believes, and nobody else.
+void Connection::refuse_ack(Context& ctx, const TcpFrame& f) {
+  wire::OptionBuffer none;
+  ctx.count(Counter::tcp_resets_sent);
+  transmit_bare(ctx, f.ack, wire::kRst, none);
+}
+
 void Connection::receive_syn_sent(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   const bool good_ack = f.has(wire::kAck) && f.ack == snd_nxt_ && snd_nxt_ != iss_;
   if (f.has(wire::kAck) &&
       !good_ack) {  // an older connection's end: a reset makes it forget (RFC 9293 3.10.7.3)
-    if (!f.has(wire::kRst)) {
-      wire::OptionBuffer none;
-      transmit_bare(ctx, f.ack, wire::kRst, none);
-    }
+    if (!f.has(wire::kRst)) refuse_ack(ctx, f);
     return ctx.drop(m, Drop::bad_ack);
   }
   if (f.has(wire::kRst)) {
