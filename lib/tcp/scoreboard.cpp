@@ -1,4 +1,6 @@
 // What the peer has told of each segment on the way: acknowledged, SACKed (RFC 2018), or by its silence lost.
+#include <algorithm>
+
 #include "tcp/ack.hpp"
 #include "tcp/connection.hpp"
 
@@ -12,8 +14,10 @@ void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   if (small_tried_ && is_large(s) && !s.is(Segment::kLost)) small_tried_ = false;
   const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
   const bool again = s.is(Segment::kRetransmitted);
-  if (again && rtt < rtt_.min()) return;     // most likely the ACK of an earlier transmission
-  if (!again) a.rtt_us = std::max(rtt, 1U);  // Karn (RFC 6298 3); the last one noted was sent last
+  if (again && rtt < rtt_.min()) return;  // most likely the ACK of an earlier transmission
+  // Karn (RFC 6298 3); the last one noted was sent last. What arrived before a path fell silent, and is heard
+  // of only now, measures the silence.
+  if (!again && !s.is(Segment::kLost)) a.rtt_us = std::max(rtt, 1U);
   if (!again && sack_on_ && before(s.end(), flight_->high_sacked) && !s.is(Segment::kSacked))
     reordering_ = true;
   const auto newer = static_cast<std::int32_t>(s.sent_us - flight_->rack_sent_us);

@@ -104,6 +104,18 @@ TEST_F(Sending, MeasurementBySackEndsTheBackoff) {  // RFC 6298 5 (7)
   EXPECT_TRUE(again) << "still waits the time-out that was doubled four times";
 }
 
+TEST_F(Sending, WhatArrivedBeforeASilenceIsNoMeasurementOfIt) {
+  Remote& c = first_flight();
+  world_->run_for(5s);
+  ASSERT_GE(count(Counter::tcp_timeouts), 2U);
+  const std::uint32_t before = connection(c).rtt().srtt();
+  while (c.next(0ms)) {
+  }
+  c.say({.ack = 1 + 10 * 1460});  // all had arrived; only its acknowledgements were lost
+  world_->run_for(1ms);
+  EXPECT_LE(connection(c).rtt().srtt(), before + 1000);
+}
+
 TEST_F(Sending, ReceiverThatReneges) {  // RFC 2018 8
   Remote& c = first_flight();
   c.say({.ack = 1, .options = sacked(c, 1461, 1 + 4 * 1460)});
