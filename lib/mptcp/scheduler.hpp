@@ -11,6 +11,8 @@ namespace braid::mptcp {
 struct PathView {
   std::uint32_t srtt_us = 0;
   std::uint32_t room = 0;  // bytes the subflow can take now
+  std::uint32_t per_rtt =
+      0;  // bytes it carries in a round trip; 0: nothing is on the way that would make room
   std::uint8_t slot = 0;
   bool backup = false;    // only when no regular path is usable (RFC 8684 3.3.8)
   bool stale = false;     // silent for a probe time-out while data was in flight
@@ -20,9 +22,10 @@ struct PathView {
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
-  // Index into `paths` for a segment of `length` bytes; nothing: wait for room.
-  [[nodiscard]] virtual std::optional<std::size_t> pick(std::span<const PathView> paths,
-                                                        std::uint32_t length) const = 0;
+  // Index into `paths` for a segment of `length` bytes, the first of `queued` that wait; nothing: wait for
+  // room.
+  [[nodiscard]] virtual std::optional<std::size_t> pick(std::span<const PathView> paths, std::uint32_t length,
+                                                        std::uint32_t queued) const = 0;
 };
 
 enum class SchedulerKind : std::uint8_t { lowest_rtt };

@@ -160,7 +160,8 @@ class Session final : public tcp::Stream, public Alarm {
   void account_freed(Segment& s);
   bool schedule_reinjections(Context& ctx);
   bool schedule_new(Context& ctx);
-  void help_blocked_head(Context& ctx);
+  void help_slow_path(Context& ctx);
+  bool reinject(Context& ctx, Segment& s);
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);
   bool give_copy(Context& ctx, Subflow& sf, Segment& s);

@@ -109,8 +109,9 @@ unsigned Session::views(std::span<PathView> out, const Segment* s) const {
   for (const Subflow* sf : subflows_) {
     if (sf == nullptr || !sf->usable()) continue;
     PathView& v = out[n++];
-    v.srtt_us = sf->rtt().srtt();
+    v.srtt_us = sf->next_rtt();
     v.room = sf->send_room();
+    v.per_rtt = sf->per_rtt();
     v.slot = sf->slot;
     v.backup = sf->backup;
     const bool carried = s != nullptr && s->path == sf->slot;
@@ -170,7 +171,7 @@ void Session::schedule(Context& ctx) {
   bool room = true;
   if (reinject_pending_ != 0) room = schedule_reinjections(ctx);
   if (room && unsent_ != nullptr) room = schedule_new(ctx);
-  if (unsent_ != nullptr && room && phase_ == Phase::running) help_blocked_head(ctx);
+  if (room && phase_ == Phase::running) help_slow_path(ctx);
   if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
   // Whatever holds it back, a lost window update among it, must not hold it for ever (RFC 9293 3.8.6.1).
   if (unsent_ != nullptr && phase_ == Phase::running && !retry_due_.set())
@@ -179,28 +180,13 @@ void Session::schedule(Context& ctx) {
 }
 
 bool Session::schedule_reinjections(Context& ctx) {
-  std::array<PathView, limits::kMaxSubflows> paths;
   Segment* s = reinject_hint_ != nullptr ? reinject_hint_ : data_.front();
   for (; s != nullptr && s != unsent_ && reinject_pending_ != 0; s = s->next) {
     if (!s->is(Segment::kReinject)) continue;
     reinject_hint_ = s;
-    const unsigned n = views(paths, s);
-    const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, s->length);
-    if (!choice) return false;
-    Subflow& sf = *subflows_[paths[*choice].slot];
-    if (s->length > sf.mss() && !s->is(Segment::kInSent)) {
-      if (!cut_to(ctx, *s, sf.mss())) return false;
-      s->next->set(Segment::kReinject);
-      s->next->path = s->path;
-      ++reinject_pending_;
-    }
-    if (!give(ctx, sf, *s)) return false;
+    if (!reinject(ctx, *s)) return false;
     s->clear(Segment::kReinject);
     --reinject_pending_;
-    ++sf.reinjected;
-    ++reinjected_;
-    ctx.count(Counter::mptcp_reinjected_segments);
-    ctx.count(Counter::mptcp_reinjected_bytes, s->length);
   }
   reinject_hint_ = nullptr;
   return true;
@@ -220,7 +206,8 @@ bool Session::schedule_new(Context& ctx) {
         return true;
     }
     const auto length = std::min<std::uint32_t>(s.length, least_room);
-    auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, fallen_back() ? 0 : length);
+    const auto queued = static_cast<std::uint32_t>(std::min<std::int64_t>(write_end_ - s.dsn, 0xffff'ffff));
+    auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, fallen_back() ? 0 : length, queued);
     if (!choice) return false;
     PathView& path = paths[*choice];
     Subflow& sf = *subflows_[path.slot];
@@ -229,29 +216,56 @@ bool Session::schedule_new(Context& ctx) {
     if (!give(ctx, sf, s)) return false;
     unsent_ = after_it;
     path.room = sf.send_room();
+    path.srtt_us = sf.next_rtt();
     if (!retry_due_.set() && !fallen_back()) arm(ctx, ctx.now + retransmit_after() + std::chrono::seconds(1));
   }
   if (unsent_ != nullptr) touch(ctx);
   return unsent_ == nullptr;
 }
 
-// The shared window is full and its first segment sits on a slow path: send a copy on a faster one that has
-// room (Raiciu et al., NSDI 2012, 4.2), so that two paths are never slower than the better one.
-void Session::help_blocked_head(Context& ctx) {
-  Segment* head = data_.front();
-  if (head == nullptr || head == unsent_ || snd_edge_ - unsent_->dsn >= unsent_->length) return;
-  if (!head->is(Segment::kInSent) || head->is(Segment::kReinject) || head->path == kNoPath) return;
-  if (subflows_[head->path] == nullptr) return;
+// Nothing new can be sent, for want of data or of window, and what the peer waits for sits on a slow path:
+// copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that two paths are never slower
+// than the better one. Each segment is helped once.
+void Session::help_slow_path(Context& ctx) {
+  const Subflow* fastest = nullptr;
+  for (const Subflow* sf : subflows_)
+    if (sf != nullptr && sf->usable() && !sf->stale && !sf->backup && sf->send_room() >= segment_room() &&
+        (fastest == nullptr || sf->rtt().srtt() < fastest->rtt().srtt()))
+      fastest = sf;
+  if (fastest == nullptr) return;
+  unsigned left = limits::kMaxSegmentsPerTurn;
+  for (Segment* s = data_.front(); s != nullptr && s != unsent_ && left != 0; s = s->next, --left) {
+    const Subflow* slow = s->path == kNoPath ? nullptr : subflows_[s->path];
+    if (slow == nullptr || slow == fastest || !s->is(Segment::kInSent) || s->is(Segment::kReinject)) continue;
+    // Until it is acknowledged there: what is lost, or overdue, takes a round trip from now.
+    const std::uint32_t rtt = slow->rtt().srtt();
+    const std::uint32_t age = micros(ctx.now) - s->sent_us;
+    const std::uint32_t left_us = s->is(Segment::kLost) || age > rtt ? rtt : rtt - age;
+    if (2 * fastest->rtt().srtt() <= left_us && !reinject(ctx, *s)) return;
+  }
+}
+
+// On the path that the scheduler takes for it. False: there is none.
+bool Session::reinject(Context& ctx, Segment& s) {
   std::array<PathView, limits::kMaxSubflows> paths;
-  const unsigned n = views(paths, head);
-  const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, head->length);
-  if (!choice || 2 * paths[*choice].srtt_us > subflows_[head->path]->rtt().srtt()) return;
+  const unsigned n = views(paths, &s);
+  const auto choice = scheduler(profile_.scheduler).pick({paths.data(), n}, s.length, s.length);
+  if (!choice) return false;
   Subflow& sf = *subflows_[paths[*choice].slot];
-  if (!give(ctx, sf, *head)) return;
+  if (s.length > sf.mss() && !s.is(Segment::kInSent)) {
+    if (!cut_to(ctx, s, sf.mss())) return false;
+    if (s.is(Segment::kReinject)) {
+      s.next->set(Segment::kReinject);
+      s.next->path = s.path;
+      ++reinject_pending_;
+    }
+  }
+  if (!give(ctx, sf, s)) return false;
   ++sf.reinjected;
   ++reinjected_;
   ctx.count(Counter::mptcp_reinjected_segments);
-  ctx.count(Counter::mptcp_reinjected_bytes, head->length);
+  ctx.count(Counter::mptcp_reinjected_bytes, s.length);
+  return true;
 }
 
 void Session::send_data_fin(Context& ctx) {

@@ -109,6 +109,13 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] bool can_send() const { return state_ == State::established || state_ == State::close_wait; }
   [[nodiscard]] const Rtt& rtt() const { return rtt_; }
   [[nodiscard]] std::uint32_t cwnd() const { return cc_.cwnd; }
+  // Round trip of the next segment given, in us: nothing of ours queues on a path that is idle, whatever it
+  // was when it was busy.
+  [[nodiscard]] std::uint32_t next_rtt() const {
+    return flight_->head == nullptr && rtt_.known() ? rtt_.min() : rtt_.srtt();
+  }
+  // Bytes that go in a round trip, as the windows of both ends are now; 0: nothing is on the way.
+  [[nodiscard]] std::uint32_t per_rtt() const { return in_flight() == 0 ? 0 : std::min(cc_.cwnd, snd_wnd_); }
   [[nodiscard]] std::uint32_t in_flight() const {
     const auto fin = fin_sent_ && !fin_acked_ ? 1U : 0U;  // no byte: it must not hold back a retransmission
     const auto out = static_cast<std::uint32_t>(snd_nxt_ - snd_una_) - fin;
