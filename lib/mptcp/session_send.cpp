@@ -228,11 +228,15 @@ bool Session::schedule_new(Context& ctx) {
 // than the better one. Each segment is helped once.
 void Session::help_slow_path(Context& ctx) {
   const Subflow* fastest = nullptr;
-  for (const Subflow* sf : subflows_)
-    if (sf != nullptr && sf->usable() && !sf->stale && !sf->backup && sf->send_room() >= segment_room() &&
+  std::uint32_t slowest_us = 0;
+  for (const Subflow* sf : subflows_) {
+    if (sf == nullptr || !sf->usable()) continue;
+    slowest_us = std::max(slowest_us, sf->rtt().srtt());
+    if (!sf->stale && !sf->backup && sf->send_room() >= segment_room() &&
         (fastest == nullptr || sf->rtt().srtt() < fastest->rtt().srtt()))
       fastest = sf;
-  if (fastest == nullptr) return;
+  }
+  if (fastest == nullptr || 2 * fastest->rtt().srtt() > slowest_us) return;
   unsigned left = limits::kMaxSegmentsPerTurn;
   for (Segment* s = data_.front(); s != nullptr && s != unsent_ && left != 0; s = s->next, --left) {
     const Subflow* slow = s->path == kNoPath ? nullptr : subflows_[s->path];
