@@ -53,7 +53,8 @@ Segment* Connection::find_sent(SubSeq begin, unsigned& steps) {
   Segment* s = flight_->sack_hint;
   if (s == nullptr || after(s->seq, begin)) s = flight_->head;
   while (s != flight_->unsent && before(s->seq, begin)) {
-    if (steps-- == 0) return nullptr;
+    if (steps == 0) return nullptr;
+    --steps;
     s = s->is(Segment::kSacked) ? behind_run(*s) : s->sent_next;
   }
   return s;

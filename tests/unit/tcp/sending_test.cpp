@@ -104,6 +104,35 @@ TEST_F(Sending, MeasurementBySackEndsTheBackoff) {  // RFC 6298 5 (7)
   EXPECT_TRUE(again) << "still waits the time-out that was doubled four times";
 }
 
+// An acknowledgement is worth a bounded number of steps, over all of its blocks (CVE-2019-11478).
+TEST_F(Sending, BlocksTooFarAwayAreNotLookedFor) {
+  constexpr std::uint32_t kTiny = 88;  // the least segment there is
+  Remote& c = client();
+  host_->listen(80, {.send = 40'000'000, .finish = false, .ahead = 1'000'000});
+  c.handshake(kTiny, true, false, 7);
+  for (unsigned i = 0; i < 200 && connection(c).cwnd() < 2100 * kTiny; ++i) {  // more and more are on the way
+    while (c.next(1ms)) {
+    }
+    c.say({.ack = c.heard()});
+  }
+  const std::uint32_t una = c.heard();
+  while (c.next(1ms)) {
+  }
+  ASSERT_GT(c.heard() - una, 2000 * kTiny);
+  const auto report = [&](std::initializer_list<std::uint32_t> places) {
+    std::vector<wire::SackBlock> blocks;
+    for (const std::uint32_t n : places) {
+      const SubSeq begin = SubSeq(c.initial_of_peer()) + (una + n * kTiny);
+      blocks.push_back({begin, begin + kTiny});
+    }
+    c.say({.ack = una, .options = [blocks](wire::OptionBuffer& o) { o.sack(blocks); }});
+    world_->run_for(1ms);
+    return count(Counter::tcp_fast_recoveries) != 0;
+  };
+  EXPECT_FALSE(report({1800, 1700, 1600})) << "too far";
+  EXPECT_TRUE(report({400, 401, 402}));
+}
+
 TEST_F(Sending, WhatArrivedBeforeASilenceIsNoMeasurementOfIt) {
   Remote& c = first_flight();
   world_->run_for(5s);
