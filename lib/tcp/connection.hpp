@@ -227,6 +227,7 @@ class Connection : public Alarm, public TouchHook {
   void refuse_ack(Context& ctx, const wire::TcpFrame& f);
   void take_peer_options(Context& ctx, const wire::TcpFrame& syn);
   void become_established(Context& ctx, const wire::TcpFrame& f);
+  bool may_challenge(const Context& ctx);
   void challenge(Context& ctx);
   // receiver.cpp
   void receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);

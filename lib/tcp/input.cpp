@@ -99,7 +99,8 @@ bool Connection::acceptable(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
     ctx.drop(m, Drop::old_duplicate);
     return false;
   }
-  ack_soon(ctx);
+  // Two ends that a middlebox has brought out of step would answer each other's ACKs for ever.
+  if (length != 0 || may_challenge(ctx)) ack_soon(ctx);
   if (before(last, rcv_nxt_)) note_twice(ctx, f.seq, f.seq + f.payload_length);
   ctx.drop(m, before(last, rcv_nxt_) ? Drop::old_duplicate : Drop::out_of_window);
   return false;
@@ -124,11 +125,16 @@ bool Connection::handle_reset_or_syn(Context& ctx, const TcpFrame& f, rte_mbuf* 
 }
 
 // RFC 5961 7, with a limit per connection: a global one is a side channel (CVE-2016-5696).
-void Connection::challenge(Context& ctx) {
+bool Connection::may_challenge(const Context& ctx) {
   constexpr std::uint16_t kTicks = 6;  // 100 ms
   const std::uint16_t now = ticks(ctx.now);
-  if (last_challenge_ != 0 && static_cast<std::uint16_t>(now - last_challenge_) < kTicks) return;
+  if (last_challenge_ != 0 && static_cast<std::uint16_t>(now - last_challenge_) < kTicks) return false;
   last_challenge_ = std::max<std::uint16_t>(now, 1);
+  return true;
+}
+
+void Connection::challenge(Context& ctx) {
+  if (!may_challenge(ctx)) return;
   ctx.count(Counter::tcp_challenge_acks);
   ack_soon(ctx);
 }

@@ -97,6 +97,19 @@ TEST_F(Connection, SynOnAnEstablishedConnectionIsChallengedSeldom) {  // RFC 596
   EXPECT_EQ(count(Counter::tcp_challenge_acks), answers);
 }
 
+TEST_F(Connection, AcksOutOfStepAreAnsweredSeldom) {  // else two ends answer each other for ever
+  Remote& c = served({.finish = false});
+  unsigned answers = 0;
+  for (int i = 0; i < 100; ++i) {
+    c.say({.seq = 0x7000'0000});
+    while (c.next(2ms)) ++answers;
+  }
+  EXPECT_GE(answers, 1U);
+  EXPECT_LE(answers, 3U);
+  c.say({.seq = 0x7000'0000, .data = "x"});
+  c.expect({.flags = A, .seq = 1, .ack = 1});
+}
+
 TEST_F(Connection, AckOfWhatWasNeverSentIsChallenged) {  // RFC 5961 5
   Remote& c = served({.finish = false});
   c.say({.ack = 5000, .data = "x"});
