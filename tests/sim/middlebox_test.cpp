@@ -218,9 +218,7 @@ class Middlebox : public LabTest {
       }
     } else if (run.cell.change == Change::bytes) {
       EXPECT_EQ(app.foreign_at(), kNoLimit);  // each byte as one of the two paths brought it
-    } else {
-      EXPECT_GE(app.wrong_at(), box::kResizeAt) << "wrong before the box's change";
-    }
+    }  // a path of another length brings anything: nothing protects it, and copies of early data come late
     if (!app.saw_fin() && !app.ended_cleanly()) return;
     const auto full = static_cast<std::int64_t>(expected) + (plain && !original ? run.cell.more : 0);
     EXPECT_EQ(static_cast<std::int64_t>(app.received()), full) << "ended as if that were all";
