@@ -34,7 +34,7 @@ class LowestRtt final : public Scheduler {
     const std::uint64_t slow = paths[chosen].srtt_us;
     return std::any_of(paths.begin(), paths.end(), [&](const PathView& p) {
       if (p.stale || p.excluded || p.backup || p.per_rtt == 0 || p.per_rtt < length) return false;
-      return p.srtt_us + std::uint64_t{p.srtt_us} * queued / p.per_rtt < slow;
+      return p.srtt_us + std::uint64_t{p.srtt_us} * queued / p.per_rtt + kLeastGain < slow;
     });
   }
 };

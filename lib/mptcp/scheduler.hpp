@@ -19,6 +19,10 @@ struct PathView {
   bool excluded = false;  // not for this segment (it is a reinjection and was sent there)
 };
 
+// Round trips that differ by less are no reason to wait for a path, or to send anything twice, in us: they
+// wander by as much.
+inline constexpr std::uint32_t kLeastGain = 10'000;
+
 class Scheduler {
  public:
   virtual ~Scheduler() = default;

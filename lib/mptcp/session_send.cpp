@@ -171,7 +171,7 @@ void Session::schedule(Context& ctx) {
   bool room = true;
   if (reinject_pending_ != 0) room = schedule_reinjections(ctx);
   if (room && unsent_ != nullptr) room = schedule_new(ctx);
-  if (room && phase_ == Phase::running) help_slow_path(ctx);
+  if (room && phase_ == Phase::running && (unsent_ != nullptr || fin_wanted_)) help_slow_path(ctx);
   if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
   // Whatever holds it back, a lost window update among it, must not hold it for ever (RFC 9293 3.8.6.1).
   if (unsent_ != nullptr && phase_ == Phase::running && !retry_due_.set())
@@ -223,9 +223,9 @@ bool Session::schedule_new(Context& ctx) {
   return unsent_ == nullptr;
 }
 
-// Nothing new can be sent, for want of data or of window, and what the peer waits for sits on a slow path:
-// copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that two paths are never slower
-// than the better one. Each segment is helped once.
+// Nothing new can be sent, for want of window or at the end of the stream, and what the peer waits for sits
+// on a slow path: copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that two paths
+// are never slower than the better one. Each segment is helped once.
 void Session::help_slow_path(Context& ctx) {
   const Subflow* fastest = nullptr;
   std::uint32_t slowest_us = 0;
@@ -236,7 +236,9 @@ void Session::help_slow_path(Context& ctx) {
         (fastest == nullptr || sf->rtt().srtt() < fastest->rtt().srtt()))
       fastest = sf;
   }
-  if (fastest == nullptr || 2 * fastest->rtt().srtt() > slowest_us) return;
+  if (fastest == nullptr) return;
+  const std::uint32_t least_us = 2 * fastest->rtt().srtt() + kLeastGain;
+  if (least_us > slowest_us) return;
   unsigned left = limits::kMaxSegmentsPerTurn;
   for (Segment* s = data_.front(); s != nullptr && s != unsent_ && left != 0; s = s->next, --left) {
     const Subflow* slow = s->path == kNoPath ? nullptr : subflows_[s->path];
@@ -245,7 +247,7 @@ void Session::help_slow_path(Context& ctx) {
     const std::uint32_t rtt = slow->rtt().srtt();
     const std::uint32_t age = micros(ctx.now) - s->sent_us;
     const std::uint32_t left_us = s->is(Segment::kLost) || age > rtt ? rtt : rtt - age;
-    if (2 * fastest->rtt().srtt() <= left_us && !reinject(ctx, *s)) return;
+    if (least_us <= left_us && !reinject(ctx, *s)) return;
   }
 }
 

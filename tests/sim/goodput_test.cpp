@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kTolerance = 0.1;  // of a cell: compilers round differently, and losses amplify it
 constexpr double kNeverSlower =
-    0.85;  // both links, compared with the better one: short transfers end on the slower
+    0.75;  // both links, compared with the better one: short transfers end on the slower
 
 struct Row {
   double a = 0, b = 0, both = 0;
