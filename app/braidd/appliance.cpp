@@ -123,9 +123,11 @@ void Appliance::make_ports(const std::vector<dpdk::Profile>& profiles) {
                         target + " tx off rx off tso off gso off gro off"}});
       }
     }
-    ports_.emplace_back(dpdk::PortSettings{p.name, std::string(p.driver()), target, config_.workers.count,
-                                           p.queues, static_cast<std::uint16_t>(p.mtu)},
-                        profiles[i]);
+    dpdk::PortSettings settings{p.name,   std::string(p.driver()),          target, config_.workers.count,
+                                p.queues, static_cast<std::uint16_t>(p.mtu)};
+    for (const config::Vlan& v : p.vlans)
+      if (v.id.size() == 2) settings.service_vlans.push_back(static_cast<std::uint16_t>(v.id[0]));
+    ports_.emplace_back(std::move(settings), profiles[i]);
   }
   std::vector<rte_mempool*> pools;
   for (unsigned w = 0; w < config_.workers.count; ++w) pools.push_back(pools_[w].get());

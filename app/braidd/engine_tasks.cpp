@@ -123,6 +123,7 @@ relay::Settings relay_settings(const config::Config& config) {
     upstream.sources = u.source;
     upstream.connect_timeout = u.connect_timeout;
     upstream.congestion = congestion_of(u.congestion);
+    upstream.ecn = u.ecn;
     out.upstreams.push_back(std::move(upstream));
   }
   out.idle = config.timeouts.idle;

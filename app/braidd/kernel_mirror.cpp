@@ -10,6 +10,24 @@ namespace braid::daemon {
 
 namespace {
 
+// The VLAN devices of a port. Where two tags stand, the outer one has a device of its own, which several
+// inner ones may share: "wan.s100" below "wan.100.200".
+std::vector<mirror::VlanSettings> vlans_of(const config::Port& port) {
+  std::vector<mirror::VlanSettings> out;
+  for (const config::Vlan& vlan : port.vlans) {
+    std::string parent;
+    if (vlan.id.size() == 2) {
+      const auto outer = static_cast<std::uint16_t>(vlan.id[0]);
+      parent = port.name + ".s" + std::to_string(outer);
+      const bool made = std::any_of(out.begin(), out.end(), [&](const auto& v) { return v.name == parent; });
+      if (!made) out.push_back({parent, "", wire::kEtherServiceVlan, outer, {}, {}});
+    }
+    out.push_back({device_name(port, vlan), parent, wire::kEtherVlan,
+                   static_cast<std::uint16_t>(vlan.id.back()), vlan.addresses, vlan.gateways});
+  }
+  return out;
+}
+
 std::vector<mirror::TapDevice> make_taps(const config::Config& config, const std::vector<dpdk::Port>& ports) {
   std::vector<mirror::TapDevice> out;
   for (std::size_t i = 0; i < ports.size(); ++i) {
@@ -17,7 +35,7 @@ std::vector<mirror::TapDevice> make_taps(const config::Config& config, const std
     // Two ports may both have a default gateway: the one that stands first in the file is preferred.
     const auto metric = static_cast<std::uint32_t>(100 + i);
     out.emplace_back(mirror::TapSettings{p.name, ports[i].mac(), static_cast<std::uint16_t>(p.mtu),
-                                         p.addresses, p.gateways, metric});
+                                         p.addresses, p.gateways, metric, vlans_of(p)});
   }
   return out;
 }
@@ -100,14 +118,14 @@ void KernelMirror::to_kernel(std::size_t worker, const dpdk::ToKernel& item) {
 
 void KernelMirror::hold(std::size_t worker, const dpdk::ToKernel& item, Instant now) {
   // The worker's snapshot may be older than what is known here.
-  if (const auto mac = watcher_->mac_of(item.port, item.next)) {
+  if (const auto mac = watcher_->mac_of(item.link, item.next)) {
     send(worker, item.port, item.frame, *mac);
     return;
   }
-  const mirror::NeighbourQueue::Neighbour neighbour{item.port, item.next};
+  const mirror::NeighbourQueue::Neighbour neighbour{item.link, item.next};
   const bool first = !waiting_.waits(neighbour);
-  if (waiting_.hold(neighbour, {item.frame, static_cast<std::uint8_t>(worker), now})) {
-    if (first) watcher_->resolve(item.port, item.next);
+  if (waiting_.hold(neighbour, {item.frame, static_cast<std::uint8_t>(worker), item.port, now})) {
+    if (first) watcher_->resolve(item.link, item.next);
     return;
   }
   rte_pktmbuf_free(item.frame);
@@ -154,7 +172,7 @@ void KernelMirror::settle(Instant now) {
       give_up(frames);
       continue;
     }
-    for (const auto& held : frames) send(held.worker, settled.neighbour.first, held.frame, *settled.mac);
+    for (const auto& held : frames) send(held.worker, held.port, held.frame, *settled.mac);
   }
   give_up(waiting_.expire(now));
 }

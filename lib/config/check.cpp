@@ -43,28 +43,30 @@ bool has_family(const std::vector<Prefix>& prefixes, const Ip& ip) {
                      [&](const Prefix& p) { return p.ip.is_unset() || p.ip.is_v4() == ip.is_v4(); });
 }
 
-void check_gateways(Walk& walk, const Port& port, const std::string& path) {
+// Port or Vlan; `what` is its name to a person.
+template <class Network>
+void check_gateways(Walk& walk, const Network& network, const std::string& path, const std::string& what) {
   bool seen[2] = {false, false};
-  for (std::size_t i = 0; i < port.gateways.size(); ++i) {
-    const Ip& gateway = port.gateways[i];
+  for (std::size_t i = 0; i < network.gateways.size(); ++i) {
+    const Ip& gateway = network.gateways[i];
     if (gateway.is_unset()) continue;
     const auto here = at(path, "gateways", i);
     if (std::exchange(seen[gateway.is_v4() ? 1 : 0], true))
-      walk.mistake_at(
-          here, std::string("is the port's second ") + family(gateway) + " gateway; keep one per family");
-    const auto own = std::any_of(port.addresses.begin(), port.addresses.end(),
+      walk.mistake_at(here,
+                      "is the " + what + "'s second " + family(gateway) + " gateway; keep one per family");
+    const auto own = std::any_of(network.addresses.begin(), network.addresses.end(),
                                  [&](const Prefix& p) { return p.ip == gateway; });
     const auto on_link = gateway.is_link_local() ||
-                         std::any_of(port.addresses.begin(), port.addresses.end(),
+                         std::any_of(network.addresses.begin(), network.addresses.end(),
                                      [&](const Prefix& p) { return p.ip.is_unset() || p.contains(gateway); });
     if (own) {
-      walk.mistake_at(here, to_string(gateway) + " is the port's own address; must be the router's");
-    } else if (!has_family(port.addresses, gateway)) {
-      walk.mistake_at(here, std::string("is an ") + family(gateway) + " gateway, but the port has no " +
-                                family(gateway) + " address; add one to " + path + ".addresses");
+      walk.mistake_at(here, to_string(gateway) + " is the " + what + "'s own address; must be the router's");
+    } else if (!has_family(network.addresses, gateway)) {
+      walk.mistake_at(here, std::string("is an ") + family(gateway) + " gateway, but the " + what +
+                                " has no " + family(gateway) + " address; add one to " + path + ".addresses");
     } else if (!on_link) {
-      walk.mistake_at(
-          here, to_string(gateway) + " is in none of the port's subnets; must be a neighbour's address");
+      walk.mistake_at(here, to_string(gateway) + " is in none of the " + what +
+                                "'s subnets; must be a neighbour's address");
     }
   }
 }
@@ -72,6 +74,40 @@ void check_gateways(Walk& walk, const Port& port, const std::string& path) {
 // What a port takes for itself: an interface can be opened by one driver only, a ring is named by its driver.
 std::string_view resource_of(const Port& port) {
   return port.driver() == "net_ring" ? std::string_view(port.device) : port.target();
+}
+
+// What a port and each VLAN on it must observe. `path`: of the port or VLAN, `port`: of the port.
+template <class Network>
+void check_network(Walk& walk, const Network& network, const Port& port, const std::string& path,
+                   const std::string& port_path, const std::string& what, Unique<Ip>& addresses) {
+  bool has_v6 = false;
+  for (std::size_t k = 0; k < network.addresses.size(); ++k) {
+    const Ip& ip = network.addresses[k].ip;
+    if (ip.is_unset()) continue;
+    has_v6 |= !ip.is_v4();
+    addresses.add(ip, at(path, "addresses", k));
+  }
+  constexpr unsigned kMinMtuV6 = 1280;  // RFC 8200 5
+  if (has_v6 && port.mtu < kMinMtuV6)
+    walk.mistake_at(port_path + ".mtu",
+                    std::to_string(port.mtu) + " is too small for IPv6; must be at least 1280");
+  check_gateways(walk, network, path, what);
+}
+
+void check_vlans(Walk& walk, const Port& port, const std::string& path, Unique<Ip>& addresses) {
+  Unique<std::vector<unsigned>> ids(walk, "VLAN", "give every VLAN of a port once");
+  for (std::size_t i = 0; i < port.vlans.size(); ++i) {
+    const Vlan& vlan = port.vlans[i];
+    const auto here = at(path, "vlans", i);
+    check_network(walk, vlan, port, here, path, "VLAN", addresses);
+    if (std::find(vlan.id.begin(), vlan.id.end(), 0U) != vlan.id.end()) continue;
+    ids.add(vlan.id, here + ".id");
+    constexpr std::size_t kMaxDeviceName = 15;
+    if (const std::string device = device_name(port, vlan); device.size() > kMaxDeviceName)
+      walk.mistake_at(here + ".id", "its device would be called " + device + ", which is longer than " +
+                                        std::to_string(kMaxDeviceName) +
+                                        " characters; give the port a shorter name");
+  }
 }
 
 void check_ports(Walk& walk, Config& c) {
@@ -83,23 +119,13 @@ void check_ports(Walk& walk, Config& c) {
     const auto path = at("ports", i);
     if (!port.name.empty()) names.add(port.name, path + ".name");
     if (!port.device.empty()) devices.add(resource_of(port), path + ".device");
-    bool has_v6 = false;
-    for (std::size_t k = 0; k < port.addresses.size(); ++k) {
-      const Ip& ip = port.addresses[k].ip;
-      if (ip.is_unset()) continue;
-      has_v6 |= !ip.is_v4();
-      addresses.add(ip, at(path, "addresses", k));
-    }
-    constexpr unsigned kMinMtuV6 = 1280;  // RFC 8200 5
-    if (has_v6 && port.mtu < kMinMtuV6)
-      walk.mistake_at(path + ".mtu",
-                      std::to_string(port.mtu) + " is too small for IPv6; must be at least 1280");
     if (port.queues == 0) port.queues = c.workers.count;
     if (port.queues > c.workers.count)
       walk.mistake_at(path + ".queues", std::to_string(port.queues) + " queues for " +
                                             std::to_string(c.workers.count) +
                                             " workers; must be at most workers.count");
-    check_gateways(walk, port, path);
+    check_network(walk, port, port, path, path, "port", addresses);
+    check_vlans(walk, port, path, addresses);
   }
 }
 
@@ -107,10 +133,12 @@ void check_ports(Walk& walk, Config& c) {
 // a routing daemon), so a file that sets none says nothing.
 bool port_family_missing(const Config& c, const Ip& ip) {
   bool any = false;
-  for (const Port& port : c.ports) {
-    if (has_family(port.addresses, ip)) return false;
-    any |= !port.addresses.empty();
-  }
+  const auto serves = [&](const auto& network) {
+    any |= !network.addresses.empty();
+    return has_family(network.addresses, ip);
+  };
+  for (const Port& port : c.ports)
+    if (serves(port) || std::any_of(port.vlans.begin(), port.vlans.end(), serves)) return false;
   return any;
 }
 

@@ -14,6 +14,12 @@ std::string_view Port::target() const {
   return colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
 }
 
+std::string device_name(const Port& port, const Vlan& vlan) {
+  std::string name = port.name;
+  for (const unsigned id : vlan.id) name += "." + std::to_string(id);
+  return name;
+}
+
 const char* to_string(Hugepages v) {
   switch (v) {
     case Hugepages::automatic:

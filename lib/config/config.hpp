@@ -37,6 +37,13 @@ struct Workers {
   Duration sleep = Duration::zero();  // with Idle::sleep: 1 us..10 ms; else zero
 };
 
+// A tagged network on a port.
+struct Vlan {
+  std::vector<unsigned> id;       // 1..4094; one (802.1Q), or two with the outer one first (802.1ad)
+  std::vector<Prefix> addresses;  // as of Port
+  std::vector<Ip> gateways;
+};
+
 struct Port {
   std::string name;               // 1..9 characters, so that "braid-<name>" is a device name
   std::string device;             // "net_af_packet:g1" (driver:interface) or a PCI address "0000:3b:00.0"
@@ -45,6 +52,7 @@ struct Port {
   unsigned mtu = 1500;            // bytes of IP packet
   std::vector<Prefix> addresses;  // set on the kernel mirror's device at start
   std::vector<Ip> gateways;       // next hops of default routes, at most one per family
+  std::vector<Vlan> vlans;
 
   // The driver of a virtual device ("net_af_packet"), or "pci".
   [[nodiscard]] std::string_view driver() const;
@@ -52,6 +60,9 @@ struct Port {
   [[nodiscard]] std::string_view target() const;
   [[nodiscard]] bool is_pci() const { return driver() == "pci"; }
 };
+
+// The kernel's device of that VLAN: "wan.100", or "wan.100.200" with two tags.
+std::string device_name(const Port& port, const Vlan& vlan);
 
 struct Mptcp {
   MptcpMode mode = MptcpMode::prefer;
@@ -84,6 +95,7 @@ struct Upstream {
   std::vector<Server> servers;  // 1..limits::kMaxUpstreamServers
   Duration connect_timeout = std::chrono::seconds(3);
   Congestion congestion = Congestion::cubic;
+  bool ecn = false;        // ask servers for explicit congestion notification (RFC 3168)
   std::vector<Ip> source;  // local addresses of server legs; empty: the port's own address
 };
 

@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kMaxPortName = 9;  // "braid-" + name fits a device name (IFNAMSIZ 16)
 constexpr std::size_t kMaxInterface = 15;
 constexpr std::size_t kMaxName = 32;
+constexpr std::size_t kMaxVlans = 4096;  // of one port
 constexpr const char* kDeviceRight =
     "must be driver:interface (e.g. net_af_packet:eth1) or a PCI address (e.g. 0000:3b:00.0)";
 
@@ -67,6 +68,27 @@ void read_device(Walk& walk, const Item& item, std::string& out) {
   out = std::move(device);
 }
 
+// Port or Vlan: the addresses and routers of a network.
+template <class Network>
+void read_network(Walk& walk, Map& map, Network& out) {
+  for (const auto& element : elements(walk, map.get("addresses"), kMaxAddresses, false)) {
+    read_prefix(walk, element, out.addresses.emplace_back());
+  }
+  for (const auto& element : elements(walk, map.get("gateways"), kMaxAddresses, false)) {
+    read_ip(walk, element, out.gateways.emplace_back());
+  }
+}
+
+void read_vlan(Walk& walk, const Item& item, Vlan& out) {
+  Map map(walk, item);
+  const auto id = map.need("id", "id: 100");
+  const auto ids = elements(walk, id, 2, true);
+  if (id.present && ids.empty() && id.node.IsSequence())
+    walk.mistake(id, "is an empty list; give a VLAN id, or two with the outer one first");
+  for (const auto& element : ids) read(walk, element, out.id.emplace_back(0), 1, 4094);
+  read_network(walk, map, out);
+}
+
 void read_port(Walk& walk, const Item& item, Port& out) {
   Map map(walk, item);
   read_name(walk, map.need("name", "name: wan"), out.name, kMaxPortName);
@@ -74,11 +96,9 @@ void read_port(Walk& walk, const Item& item, Port& out) {
   read_name(walk, map.get("profile"), out.profile, kMaxName);
   read(walk, map.get("queues"), out.queues, 1, limits::kMaxWorkers);
   read(walk, map.get("mtu"), out.mtu, 576, 9216);
-  for (const auto& element : elements(walk, map.get("addresses"), kMaxAddresses, false)) {
-    read_prefix(walk, element, out.addresses.emplace_back());
-  }
-  for (const auto& element : elements(walk, map.get("gateways"), kMaxAddresses, false)) {
-    read_ip(walk, element, out.gateways.emplace_back());
+  read_network(walk, map, out);
+  for (const auto& element : elements(walk, map.get("vlans"), kMaxVlans, false)) {
+    read_vlan(walk, element, out.vlans.emplace_back());
   }
 }
 
@@ -139,6 +159,7 @@ void read_upstream(Walk& walk, const Item& item, Upstream& out) {
   }
   read_duration(walk, map.get("connect_timeout"), out.connect_timeout, milliseconds(100), minutes(2), false);
   read_choice(walk, map.get("congestion"), out.congestion, {Congestion::cubic, Congestion::newreno});
+  read_bool(walk, map.get("ecn"), out.ecn);
   for (const auto& element : elements(walk, map.get("source"), kMaxAddresses, true)) {
     read_ip(walk, element, out.source.emplace_back());
   }

@@ -7,6 +7,7 @@
 
 #include "base/address.hpp"
 #include "base/spsc_ring.hpp"
+#include "wire/routes.hpp"
 
 struct rte_mbuf;
 
@@ -41,7 +42,8 @@ class Doorbell {
 struct ToKernel {
   rte_mbuf* frame = nullptr;
   std::uint8_t port = 0;
-  bool resolve = false;  // `next` is to be resolved and the frame then sent out of the port
+  bool resolve = false;  // `next` is to be resolved on `link` and the frame then sent out of the port
+  wire::LinkId link = 0;
   Ip next;
 };
 

@@ -11,12 +11,13 @@
 
 #include "dpdk/error.hpp"
 #include "dpdk/netdev.hpp"
+#include "wire/ethernet.hpp"
 
 namespace braid::dpdk {
 
 namespace {
 
-constexpr std::uint16_t kEthernetOverhead = 14 + 4;  // header and one VLAN tag
+constexpr std::uint16_t kEthernetOverhead = wire::kEthernetHeader + wire::kMaxVlanTags * wire::kVlanTag;
 // AF_PACKET's ring puts its own header before a frame; AF_XDP keeps 256 bytes of headroom of its own.
 constexpr unsigned kRingHeader = 96;
 constexpr unsigned kXdpHeadroom = 256;

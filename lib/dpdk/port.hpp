@@ -19,6 +19,8 @@ struct PortSettings {
   unsigned workers = 1;      // transmit queues: one per worker
   unsigned queues = 1;       // receive queues
   std::uint16_t mtu = 1500;  // bytes of IP packet
+  // Outer ids of two tags: drivers that take a tag off a frame do not all say of which type it was.
+  std::vector<std::uint16_t> service_vlans{};
 };
 
 struct PortCounters {

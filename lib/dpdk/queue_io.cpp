@@ -2,7 +2,10 @@
 
 #include <rte_ethdev.h>
 
+#include <algorithm>
 #include <array>
+
+#include "wire/ethernet.hpp"
 
 namespace braid::dpdk {
 
@@ -14,7 +17,13 @@ QueueIo::QueueIo(unsigned worker, const std::vector<Port>& ports, rte_mempool* p
     : pool_(pool), link_(link), bell_(bell), stats_(stats), mirror_(mirror_pps) {
   for (const Port& p : ports) {
     const Port::Queue q = p.queue(worker);
-    queues_.push_back({q.ethdev, q.queue, worker < p.settings().queues, p.profile().linear_frames});
+    Queue& queue = queues_.emplace_back();
+    queue.ethdev = q.ethdev;
+    queue.queue = q.queue;
+    queue.receives = worker < p.settings().queues;
+    queue.linear = p.profile().linear_frames;
+    queue.service_vlans = p.settings().service_vlans;
+    std::sort(queue.service_vlans.begin(), queue.service_vlans.end());
   }
 }
 
@@ -30,7 +39,22 @@ unsigned QueueIo::receive(unsigned port, rte_mbuf** frames, unsigned max) {
   if (!q.receives) return 0;
   const unsigned n = rte_eth_rx_burst(q.ethdev, q.queue, frames, static_cast<std::uint16_t>(max));
   worked_ = worked_ || n != 0;
+  if (!q.service_vlans.empty())
+    for (unsigned i = 0; i < n; ++i) mend_outer_tag(q, *frames[i]);
   return n;
+}
+
+// A driver that had the tag apart from the frame has put it back as one of 802.1Q, whatever it was. Where two
+// stand, the kernel finds the device only by the right type.
+void QueueIo::mend_outer_tag(const Queue& queue, rte_mbuf& m) {
+  if (m.data_len < wire::kEthernetHeader + 2 * wire::kVlanTag) return;
+  auto* const type = rte_pktmbuf_mtod_offset(&m, std::byte*, 12);
+  if (load_be<std::uint16_t>(type) != wire::kEtherVlan ||
+      load_be<std::uint16_t>(type + 4) != wire::kEtherVlan)
+    return;
+  const auto id = static_cast<std::uint16_t>(load_be<std::uint16_t>(type + 2) & 0x0fffU);
+  if (std::binary_search(queue.service_vlans.begin(), queue.service_vlans.end(), id))
+    store_be(type, wire::kEtherServiceVlan);
 }
 
 unsigned QueueIo::transmit(unsigned port, rte_mbuf** frames, unsigned count) {
@@ -78,13 +102,13 @@ bool QueueIo::punt(unsigned port, rte_mbuf* frame) {
     rte_pktmbuf_free(frame);
     return true;
   }
-  if (!link_.to_kernel.push({frame, static_cast<std::uint8_t>(port), false, {}})) return false;
+  if (!link_.to_kernel.push({frame, static_cast<std::uint8_t>(port), false, 0, {}})) return false;
   bell_.ring();
   return true;
 }
 
-bool QueueIo::resolve(unsigned port, const Ip& next, rte_mbuf* frame) {
-  if (!link_.to_kernel.push({frame, static_cast<std::uint8_t>(port), true, next})) return false;
+bool QueueIo::resolve(const wire::Hop& hop, rte_mbuf* frame) {
+  if (!link_.to_kernel.push({frame, hop.port, true, hop.link, hop.next})) return false;
   bell_.ring();
   return true;
 }

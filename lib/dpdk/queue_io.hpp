@@ -31,7 +31,7 @@ class QueueIo final : public engine::Io {
   unsigned receive(unsigned port, rte_mbuf** frames, unsigned max) override;
   unsigned transmit(unsigned port, rte_mbuf** frames, unsigned count) override;
   bool punt(unsigned port, rte_mbuf* frame) override;
-  bool resolve(unsigned port, const Ip& next, rte_mbuf* frame) override;
+  bool resolve(const wire::Hop& hop, rte_mbuf* frame) override;
 
  private:
   struct Queue {
@@ -39,7 +39,9 @@ class QueueIo final : public engine::Io {
     std::uint16_t queue = 0;
     bool receives = false;
     bool linear = false;
+    std::vector<std::uint16_t> service_vlans;  // as of PortSettings, sorted
   };
+  static void mend_outer_tag(const Queue& queue, rte_mbuf& m);
   rte_mbuf* in_one_piece(rte_mbuf* frame);
   unsigned transmit_linear(const Queue& queue, rte_mbuf** frames, unsigned count);
   void inject();

@@ -2,7 +2,7 @@
 // virtual time. All calls come from the worker's own thread.
 #pragma once
 
-#include "base/address.hpp"
+#include "wire/routes.hpp"
 
 struct rte_mbuf;
 
@@ -19,9 +19,9 @@ class Io {
   virtual unsigned transmit(unsigned port, rte_mbuf** frames, unsigned count) = 0;
   // Gives a frame to the kernel mirror of `port`. False: not taken (the ring is full).
   virtual bool punt(unsigned port, rte_mbuf* frame) = 0;
-  // A finished frame but for its destination MAC, which is unknown: the kernel is asked to resolve `next`,
-  // the frame goes out when it has. False: not taken.
-  virtual bool resolve(unsigned port, const Ip& next, rte_mbuf* frame) = 0;
+  // A finished frame but for its destination MAC, which is unknown: the kernel is asked to resolve `hop.next`
+  // on its link, the frame goes out when it has. False: not taken.
+  virtual bool resolve(const wire::Hop& hop, rte_mbuf* frame) = 0;
 };
 
 }  // namespace braid::engine

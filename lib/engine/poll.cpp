@@ -107,7 +107,7 @@ void Engine::run_outputs() {
 }
 
 void Engine::send_unresolved(const wire::Hop& hop, rte_mbuf* frame) {
-  if (!io_->resolve(hop.port, hop.next, frame)) ctx_.drop(frame, Drop::neighbour_queue);
+  if (!io_->resolve(hop, frame)) ctx_.drop(frame, Drop::neighbour_queue);
 }
 
 void Engine::send(unsigned port, rte_mbuf* frame) {

@@ -72,6 +72,8 @@ void Engine::dispatch_unknown(Arrival& a) {
   const bool syn = f.has(wire::kSyn) && !f.has(wire::kAck) && !f.has(wire::kRst);
   const auto bound = listener_by_bind_.find(siphash(settings_.secret, Flow{f.flow.local, {}}));
   const bool ours = bound != listener_by_bind_.end();
+  // A VLAN that the kernel knows no device for is not ours, whatever address the frame has.
+  if (f.vlan.any() && !ctx_.routes->has_vlan(a.port, f.vlan)) return punt(a.port, a.frame);
   if ((ours || joins_at(f.flow.local)) && send_home(a)) return;
   if (syn && f.options.mptcp.has(wire::kMpJoinSyn) && (ours || ctx_.routes->is_local(f.flow.local.ip)))
     return join(a);
@@ -157,6 +159,7 @@ bool Engine::send_bare(wire::FrameOut out, wire::OptionBuffer& o) {
   if (m == nullptr) return false;
   out.source = hop->source;
   out.destination = hop->destination;
+  out.vlan = hop->vlan;
   std::byte* payload = static_cast<std::byte*>(m->buf_addr) + m->data_off + wire::kMaxHeaders;
   const std::size_t n = wire::write_headers(payload, out, o.padded(), wire::ChecksumMode::full);
   m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));

@@ -10,8 +10,10 @@
 
 #include <array>
 #include <cstring>
+#include <string_view>
 
 #include "base/bytes.hpp"
+#include "wire/ethernet.hpp"
 
 namespace braid::mirror {
 
@@ -67,6 +69,24 @@ const Header* open_message(const nlmsghdr* message, Attributes& attributes) {
   return static_cast<const Header*>(mnl_nlmsg_get_payload(message));
 }
 
+// What makes a VLAN device one: the kind of link and, inside that, protocol and id.
+void parse_vlan(const Attributes& link, LinkEvent& e) {
+  if (!link.has(IFLA_LINKINFO) || !link.has(IFLA_LINK)) return;
+  Attributes info;
+  mnl_attr_parse_nested(link.at[IFLA_LINKINFO], collect, &info);
+  constexpr std::string_view kKind = "vlan";
+  if (!info.has(IFLA_INFO_KIND) || !info.has(IFLA_INFO_DATA) || info.size(IFLA_INFO_KIND) < kKind.size() ||
+      std::memcmp(info.data(IFLA_INFO_KIND), kKind.data(), kKind.size()) != 0)
+    return;
+  Attributes vlan;
+  mnl_attr_parse_nested(info.at[IFLA_INFO_DATA], collect, &vlan);
+  if (!vlan.has(IFLA_VLAN_ID) || vlan.size(IFLA_VLAN_ID) != 2) return;
+  e.parent = static_cast<int>(link.u32(IFLA_LINK));
+  e.vlan_id = mnl_attr_get_u16(vlan.at[IFLA_VLAN_ID]);
+  const bool typed = vlan.has(IFLA_VLAN_PROTOCOL) && vlan.size(IFLA_VLAN_PROTOCOL) == 2;
+  e.vlan_type = typed ? load_be<std::uint16_t>(vlan.data(IFLA_VLAN_PROTOCOL)) : wire::kEtherVlan;
+}
+
 std::optional<Event> parse_link(const nlmsghdr* message) {
   Attributes a;
   const auto* info = open_message<ifinfomsg>(message, a);
@@ -80,6 +100,7 @@ std::optional<Event> parse_link(const nlmsghdr* message) {
   mac_of(a, IFLA_ADDRESS, e.mac);
   e.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(a.u32(IFLA_MTU), 0xffff));
   e.up = (info->ifi_flags & IFF_UP) != 0 && (info->ifi_flags & IFF_RUNNING) != 0;
+  parse_vlan(a, e);
   return e;
 }
 

@@ -22,6 +22,9 @@ struct LinkEvent {
   Mac mac;
   std::uint16_t mtu = 0;
   bool up = false;  // administratively up and with carrier
+  int parent = 0;   // of a VLAN device: the device it is on
+  std::uint16_t vlan_type = 0;
+  std::uint16_t vlan_id = 0;  // 0: no VLAN device
 };
 
 struct AddressEvent {

@@ -2,16 +2,31 @@
 
 #include <algorithm>
 
+#include "base/limits.hpp"
+
 namespace braid::mirror {
 
-KernelView::KernelView(const std::vector<Device>& devices) {
-  for (const Device& d : devices) links_[d.index].port = d.port;
+namespace {
+constexpr std::size_t kMaxLinks = 8192;  // ports and VLANs
+}  // namespace
+
+KernelView::KernelView(const std::vector<Device>& devices) : indices_(limits::kMaxPorts, 0) {
+  for (const Device& d : devices) {
+    Link& link = links_[d.index];
+    link.id = link.is.port = d.port;
+    indices_[d.port] = d.index;
+  }
 }
 
 void KernelView::forget_all() {
-  for (auto& [index, link] : links_) {
-    link.addresses.clear();
-    link.known = link.up = false;
+  for (auto it = links_.begin(); it != links_.end();) {
+    const auto link = it++;
+    if (link->second.is.vlan.any()) {
+      forget(link);
+      continue;
+    }
+    link->second.addresses.clear();
+    link->second.is.known = link->second.is.up = false;
   }
   routes_.clear();
   neighbours_.clear();
@@ -21,17 +36,48 @@ bool KernelView::apply(const Event& event) {
   return std::visit([this](const auto& e) { return take(e); }, event);
 }
 
+// The link of a device of ours; a VLAN device on one of them becomes one. nullptr: somebody else's.
+KernelView::Link* KernelView::find_or_make(const LinkEvent& e) {
+  if (const auto it = links_.find(e.index); it != links_.end()) return &it->second;
+  const auto parent = links_.find(e.parent);
+  if (e.gone || e.vlan_id == 0 || parent == links_.end()) return nullptr;
+  Link link;
+  link.is.port = parent->second.is.port;
+  link.is.vlan = parent->second.is.vlan;
+  if (!link.is.vlan.push(e.vlan_type, e.vlan_id)) return nullptr;  // a third tag
+  const auto free = std::find(indices_.begin() + limits::kMaxPorts, indices_.end(), 0);
+  const auto id = static_cast<std::size_t>(free - indices_.begin());
+  if (id == kMaxLinks) return nullptr;
+  if (free == indices_.end()) {
+    indices_.push_back(e.index);
+  } else {
+    *free = e.index;
+  }
+  link.id = static_cast<wire::LinkId>(id);
+  return &links_.emplace(e.index, std::move(link)).first->second;
+}
+
+// A VLAN device has gone; neighbours and routes go with it.
+bool KernelView::forget(std::map<int, Link>::iterator link) {
+  const wire::LinkId id = link->second.id;
+  indices_[id] = 0;
+  std::erase_if(neighbours_, [id](const auto& n) { return n.first.first == id; });
+  links_.erase(link);
+  return routes_doubtful_ = true;
+}
+
 bool KernelView::take(const LinkEvent& e) {
-  const auto it = links_.find(e.index);
-  if (it == links_.end()) return false;
-  Link& link = it->second;
+  Link* link = find_or_make(e);
+  if (link == nullptr) return false;
+  wire::Link& is = link->is;
+  if (e.gone && is.vlan.any()) return forget(links_.find(e.index));
   const bool up = e.up && !e.gone;
-  if (link.known && link.up == up && link.mac == e.mac && link.mtu == e.mtu) return false;
-  if (link.known && link.up != up) routes_doubtful_ = true;
-  link.known = true;
-  link.up = up;
-  link.mac = e.mac;
-  link.mtu = e.mtu;
+  if (is.known && is.up == up && is.mac == e.mac && is.mtu == e.mtu) return false;
+  if (is.known && is.up != up) routes_doubtful_ = true;
+  is.known = true;
+  is.up = up;
+  is.mac = e.mac;
+  is.mtu = e.mtu;
   return true;
 }
 
@@ -79,7 +125,7 @@ bool KernelView::take(const RouteEvent& e) {
 bool KernelView::take(const NeighbourEvent& e) {
   const auto link = links_.find(e.index);
   if (link == links_.end()) return false;
-  const Neighbour key{link->second.port, e.ip};
+  const Neighbour key{link->second.id, e.ip};
   const auto it = neighbours_.find(key);
   const bool known = e.reach == Reach::confirmed || e.reach == Reach::stale;
   if (e.reach == Reach::failed) settled_.push_back({key, std::nullopt});
@@ -100,12 +146,12 @@ bool KernelView::take(const NeighbourEvent& e) {
 wire::RouteTable KernelView::table() const {
   wire::RouteTable out;
   for (const auto& [index, link] : links_) {
-    if (!link.known) continue;
-    out.add_port(link.port, link.mac, link.mtu, link.up);
+    if (!link.is.known) continue;
+    out.add_link(link.id, link.is);
     // The first address of a family is the default source: a link-local one only if there is no other.
     for (const bool link_local : {false, true}) {
       for (const Prefix& a : link.addresses) {
-        if (a.ip.is_link_local() == link_local) out.add_address(link.port, a);
+        if (a.ip.is_link_local() == link_local) out.add_address(link.id, a);
       }
     }
   }
@@ -114,7 +160,7 @@ wire::RouteTable KernelView::table() const {
                                   [this](const RouteEvent::NextHop& h) { return links_.contains(h.index); });
     if (hop == route.hops.end()) continue;
     out.add_route(
-        {route.prefix, links_.at(hop->index).port, hop->gateway, route.source, route.mtu, route.metric});
+        {route.prefix, links_.at(hop->index).id, hop->gateway, route.source, route.mtu, route.metric});
   }
   for (const auto& [key, entry] : neighbours_) out.add_neighbour(key.first, key.second, entry.mac);
   return out;
@@ -137,11 +183,9 @@ std::vector<KernelView::Neighbour> KernelView::stale_to_probe(Instant now, Durat
   return out;
 }
 
-std::optional<int> KernelView::index_of(std::uint8_t port) const {
-  for (const auto& [index, link] : links_) {
-    if (link.port == port) return index;
-  }
-  return std::nullopt;
+std::optional<int> KernelView::index_of(wire::LinkId link) const {
+  if (link >= indices_.size() || indices_[link] == 0) return std::nullopt;
+  return indices_[link];
 }
 
 }  // namespace braid::mirror

@@ -1,5 +1,5 @@
-// What the kernel has configured on the mirror devices, kept up to date event by event. Pure: no socket, no
-// clock of its own.
+// What the kernel has configured on the mirror devices and the VLAN devices on them, kept up to date event by
+// event. Pure: no socket, no clock of its own.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class KernelView {
 
   [[nodiscard]] wire::RouteTable table() const;
 
-  using Neighbour = std::pair<std::uint8_t, Ip>;  // port, address
+  using Neighbour = std::pair<wire::LinkId, Ip>;
   [[nodiscard]] std::optional<Mac> mac_of(const Neighbour& neighbour) const;
   // Neighbours whose state became known or failed since the last call; `mac` unset: failed.
   struct Settled {
@@ -45,15 +45,12 @@ class KernelView {
   std::vector<Settled> take_settled() { return std::exchange(settled_, {}); }
   // Up to `max` stale neighbours that were not returned within `pause`.
   std::vector<Neighbour> stale_to_probe(Instant now, Duration pause, std::size_t max);
-  [[nodiscard]] std::optional<int> index_of(std::uint8_t port) const;
+  [[nodiscard]] std::optional<int> index_of(wire::LinkId link) const;
 
  private:
   struct Link {
-    std::uint8_t port = 0;
-    Mac mac;
-    std::uint16_t mtu = 0;
-    bool up = false;
-    bool known = false;
+    wire::LinkId id = 0;
+    wire::Link is;
     std::vector<Prefix> addresses;  // in the kernel's order
   };
   struct RouteKey {
@@ -68,11 +65,14 @@ class KernelView {
   };
 
   bool take(const LinkEvent& e);
+  Link* find_or_make(const LinkEvent& e);
+  bool forget(std::map<int, Link>::iterator link);
   bool take(const AddressEvent& e);
   bool take(const RouteEvent& e);
   bool take(const NeighbourEvent& e);
 
-  std::map<int, Link> links_;  // by device index; exactly the mirror devices
+  std::map<int, Link> links_;  // by device index; exactly the mirror devices and the VLANs on them
+  std::vector<int> indices_;   // by link number; 0: free
   std::multimap<RouteKey, RouteEvent> routes_;
   std::map<Neighbour, Entry> neighbours_;
   std::vector<Settled> settled_;

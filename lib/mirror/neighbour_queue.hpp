@@ -9,6 +9,7 @@
 
 #include "base/address.hpp"
 #include "base/time.hpp"
+#include "wire/routes.hpp"
 
 struct rte_mbuf;
 
@@ -24,9 +25,10 @@ class NeighbourQueue {
   struct Held {
     rte_mbuf* frame = nullptr;
     std::uint8_t worker = 0;  // whose frame it is
+    std::uint8_t port = 0;    // where it goes out
     Instant since;
   };
-  using Neighbour = std::pair<std::uint8_t, Ip>;  // port, address
+  using Neighbour = std::pair<wire::LinkId, Ip>;
 
   // Keeps a frame. False: a bound is reached; the frame stays with the caller.
   bool hold(const Neighbour& neighbour, const Held& held);

@@ -51,6 +51,24 @@ Request set_link(int index, const Mac& mac, std::uint16_t mtu) {
   return r;
 }
 
+Request add_vlan(int parent, const std::string& name, std::uint16_t type, std::uint16_t id) {
+  Request r;
+  auto* info = begin<ifinfomsg>(r, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);
+  info->ifi_family = AF_UNSPEC;
+  info->ifi_flags = IFF_UP;
+  info->ifi_change = IFF_UP;
+  mnl_attr_put_u32(r.header(), IFLA_LINK, static_cast<std::uint32_t>(parent));
+  mnl_attr_put_strz(r.header(), IFLA_IFNAME, name.c_str());
+  nlattr* kind = mnl_attr_nest_start(r.header(), IFLA_LINKINFO);
+  mnl_attr_put_str(r.header(), IFLA_INFO_KIND, "vlan");
+  nlattr* data = mnl_attr_nest_start(r.header(), IFLA_INFO_DATA);
+  mnl_attr_put_u16(r.header(), IFLA_VLAN_ID, id);
+  mnl_attr_put_u16(r.header(), IFLA_VLAN_PROTOCOL, from_be(type));
+  mnl_attr_nest_end(r.header(), data);
+  mnl_attr_nest_end(r.header(), kind);
+  return r;
+}
+
 Request add_address(int index, const Prefix& address) {
   Request r;
   auto* info = begin<ifaddrmsg>(r, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL);

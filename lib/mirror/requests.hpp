@@ -25,6 +25,8 @@ class Request {
 
 // Sets the link address and MTU of a device and takes it up.
 Request set_link(int index, const Mac& mac, std::uint16_t mtu);
+// Makes the VLAN device `name` on the device `parent` and takes it up. `type`: 0x8100 or 0x88a8.
+Request add_vlan(int parent, const std::string& name, std::uint16_t type, std::uint16_t id);
 // Adds an address. IPv6 duplicate address detection is left out, so that it serves at once.
 Request add_address(int index, const Prefix& address);
 // Adds a default route.

@@ -87,13 +87,13 @@ std::unique_ptr<wire::RouteTable> RouteWatcher::snapshot(Instant now) {
   return table;
 }
 
-bool RouteWatcher::resolve(std::uint8_t port, const Ip& next) {
-  const auto index = view_.index_of(port);
+bool RouteWatcher::resolve(wire::LinkId link, const Ip& next) {
+  const auto index = view_.index_of(link);
   return index && requests_.ask(use_neighbour(*index, next)) == 0;
 }
 
 void RouteWatcher::refresh(Instant now) {
-  for (const auto& [port, ip] : view_.stale_to_probe(now, kStalePause, kStalePerCall)) resolve(port, ip);
+  for (const auto& [link, ip] : view_.stale_to_probe(now, kStalePause, kStalePerCall)) resolve(link, ip);
 }
 
 }  // namespace braid::mirror

@@ -31,13 +31,13 @@ class RouteWatcher {
   [[nodiscard]] Instant next_due() const { return changed_ ? last_ + kRebuildPause : kNever; }
 
   // Asks the kernel to resolve a neighbour. False: it refused (the device is down).
-  bool resolve(std::uint8_t port, const Ip& next);
+  bool resolve(wire::LinkId link, const Ip& next);
   // Has stale neighbours probed: data traffic passes the kernel by, so only this keeps them fresh. To be
   // called about once per second.
   void refresh(Instant now);
 
-  [[nodiscard]] std::optional<Mac> mac_of(std::uint8_t port, const Ip& next) const {
-    return view_.mac_of({port, next});
+  [[nodiscard]] std::optional<Mac> mac_of(wire::LinkId link, const Ip& next) const {
+    return view_.mac_of({link, next});
   }
   std::vector<KernelView::Settled> take_settled() { return view_.take_settled(); }
 

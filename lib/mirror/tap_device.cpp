@@ -25,6 +25,22 @@ constexpr char kTunNode[] = "/dev/net/tun";
   throw Error(text);
 }
 
+void add_network(Netlink& netlink, const std::string& name, int index, const std::vector<Prefix>& addresses,
+                 const std::vector<Ip>& gateways, std::uint32_t metric) {
+  for (const Prefix& address : addresses) {
+    if (const int e = netlink.ask(add_address(index, address)); e != 0)
+      fail("cannot set address " + to_string(address) + " on " + name, e);
+  }
+  for (const Ip& gateway : gateways) {
+    if (const int e = netlink.ask(add_default_route(index, gateway, metric)); e != 0) {
+      const char* hint = e == ENETUNREACH || e == EHOSTUNREACH || e == EINVAL
+                             ? " (is the gateway inside a prefix of the port's addresses?)"
+                             : "";
+      fail("cannot set the default route through " + to_string(gateway) + " on " + name + hint, e);
+    }
+  }
+}
+
 }  // namespace
 
 TapDevice::TapDevice(const TapSettings& settings) : name_("braid-" + settings.port) {
@@ -84,19 +100,24 @@ void TapDevice::configure(const TapSettings& settings) const {
              " of " + name_,
          e);
   }
-  for (const Prefix& address : settings.addresses) {
-    if (const int e = netlink.ask(add_address(index_, address)); e != 0) {
-      fail("cannot set address " + to_string(address) + " on " + name_, e);
-    }
+  add_network(netlink, name_, index_, settings.addresses, settings.gateways, settings.metric);
+  for (const VlanSettings& vlan : settings.vlans)
+    add_network(netlink, vlan.name, make_vlan(vlan), vlan.addresses, vlan.gateways, settings.metric);
+}
+
+// Returns the new device's index.
+int TapDevice::make_vlan(const VlanSettings& vlan) const {
+  const auto parent = vlan.parent.empty() ? index_ : static_cast<int>(if_nametoindex(vlan.parent.c_str()));
+  Netlink netlink(0);
+  if (const int e = netlink.ask(add_vlan(parent, vlan.name, vlan.type, vlan.id)); e != 0) {
+    const char* hint = e == EOPNOTSUPP ? " (is the kernel's module 8021q there?)"
+                       : e == EEXIST   ? " (a device of that name is there already)"
+                                       : "";
+    fail("cannot make the VLAN device " + vlan.name + hint, e);
   }
-  for (const Ip& gateway : settings.gateways) {
-    if (const int e = netlink.ask(add_default_route(index_, gateway, settings.metric)); e != 0) {
-      const char* hint = e == ENETUNREACH || e == EHOSTUNREACH || e == EINVAL
-                             ? " (is the gateway inside a prefix of the port's addresses?)"
-                             : "";
-      fail("cannot set the default route through " + to_string(gateway) + " on " + name_ + hint, e);
-    }
-  }
+  const auto index = static_cast<int>(if_nametoindex(vlan.name.c_str()));
+  if (index == 0) fail("VLAN device " + vlan.name + " vanished", errno);
+  return index;
 }
 
 bool TapDevice::write(std::span<const iovec> pieces) const {

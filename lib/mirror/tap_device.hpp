@@ -13,13 +13,24 @@
 
 namespace braid::mirror {
 
+// A VLAN device on a TAP device, or on another VLAN device.
+struct VlanSettings {
+  std::string name;
+  std::string parent;           // empty: the TAP device
+  std::uint16_t type = 0x8100;  // tag's EtherType
+  std::uint16_t id = 1;
+  std::vector<Prefix> addresses;
+  std::vector<Ip> gateways;
+};
+
 struct TapSettings {
   std::string port;  // 1..9 characters; the device is "braid-<port>"
   Mac mac;
-  std::uint16_t mtu = 1500;       // bytes of IP packet
-  std::vector<Prefix> addresses;  // set at creation
-  std::vector<Ip> gateways;       // default routes set at creation
-  std::uint32_t metric = 100;     // of those routes
+  std::uint16_t mtu = 1500;           // bytes of IP packet
+  std::vector<Prefix> addresses;      // set at creation
+  std::vector<Ip> gateways;           // default routes set at creation
+  std::uint32_t metric = 100;         // of those routes
+  std::vector<VlanSettings> vlans{};  // parents before what is on them; they vanish with the device
 };
 
 class TapDevice {
@@ -48,6 +59,7 @@ class TapDevice {
  private:
   void open();
   void configure(const TapSettings& settings) const;
+  [[nodiscard]] int make_vlan(const VlanSettings& vlan) const;
   void close();
 
   std::string name_;

@@ -16,6 +16,7 @@ struct Upstream {
   std::vector<Ip> sources;        // own addresses toward the servers; empty: the route's
   Duration connect_timeout = std::chrono::seconds(3);
   tcp::CongestionKind congestion = tcp::CongestionKind::cubic;
+  bool ecn = false;  // ask for it (RFC 3168)
 };
 
 struct Listener {

@@ -88,6 +88,8 @@ enum class Drop : std::uint8_t {
   X(tcp_tail_probes, "tail loss probes sent (as TcpExtTCPLossProbes)")                                    \
   X(tcp_fast_recoveries, "entries into fast recovery (as TcpExtTCPSackRecovery)")                         \
   X(tcp_recoveries_undone, "recoveries that turned out to be needless (as TcpExtTCPFullUndo)")            \
+  X(tcp_ecn_marks, "segments received with a congestion mark (as IpExtInCEPkts)")                         \
+  X(tcp_ecn_reductions, "congestion windows reduced for a mark that the peer saw")                        \
   X(tcp_zero_window_probes, "probes of a closed window (as TcpExtTCPWinProbe)")                           \
   X(tcp_keepalives, "keepalive probes sent (as TcpExtTCPKeepAlive)")                                      \
   X(tcp_challenge_acks, "challenge ACKs sent (as TcpExtTCPChallengeACK)")                                 \

@@ -47,6 +47,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   const std::uint32_t lost_before = flight_->lost_bytes;
   if (flight_->head != flight_->unsent) detect_losses(ctx, a);
   if (a.delivered != 0) flight_->probing = false;
+  hear_congestion_echo(ctx, f);
   if (flight_->recovery == Recovery::fast) {
     reduce_window(a, flight_->lost_bytes > lost_before);
   } else if (a.delivered != 0) {
@@ -142,6 +143,8 @@ void Connection::enter_recovery(Context& ctx) {
   flight_->recovery = Recovery::fast;
   flight_->prr = {.flight = std::max(static_cast<std::uint32_t>(snd_nxt_ - snd_una_), 1U)};
   flight_->recovery_point = snd_nxt_;
+  flight_->ecn_point = snd_nxt_;  // a reduction answers marks too, whatever its reason (RFC 3168 6.1.2)
+  cwr_due_ = ecn_on_;
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};

@@ -72,7 +72,7 @@ Flight* Connection::busy(Context& ctx) {
   if (flight_ != &Flight::none()) return flight_;
   Flight* f = ctx.flights.get();
   if (f == nullptr) return nullptr;
-  f->high_sacked = f->rack_end = snd_una_;
+  f->high_sacked = f->rack_end = f->ecn_point = snd_una_;
   flight_ = f;
   return f;
 }
@@ -150,8 +150,7 @@ bool Connection::find_path(Context& ctx) {
   if (path_.generation == ctx.routes->generation && path_.generation != 0) return true;
   const auto hop = ctx.routes->resolve(flow_.remote.ip);
   if (!hop) return path_.generation != 0;  // keep what worked until the kernel offers another way
-  path_ = {ctx.routes->generation, hop->mtu, hop->port, hop->resolved, hop->destination};
-  ctx.port_macs[hop->port] = hop->source;
+  path_ = {ctx.routes->generation, hop->mtu, hop->link, hop->resolved, hop->destination};
   if (offered_mss_ == 0) {
     const auto headers = (flow_.local.ip.is_v4() ? wire::kIpv4Header : wire::kIpv6Header) + wire::kTcpHeader;
     offered_mss_ = static_cast<std::uint16_t>(hop->mtu - headers);

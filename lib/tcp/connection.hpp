@@ -54,6 +54,8 @@ class Connection : public Alarm, public TouchHook {
   // Sends a SYN. `max_segment`: largest payload the peer shall put into a segment, options not counted (0:
   // the route's MTU decides). False: no route.
   bool connect(Context& ctx, std::uint16_t max_segment, std::uint32_t budget);
+  // Before connect(): the SYN asks for ECN (RFC 3168 6.1.1). One that is answered always gets it.
+  void ask_for_ecn() { ecn_on_ = true; }
 
   // A segment of this flow. Takes the buffer over.
   void receive(Context& ctx, const wire::TcpFrame& frame, rte_mbuf* m);
@@ -149,7 +151,7 @@ class Connection : public Alarm, public TouchHook {
   struct Path {
     std::uint32_t generation = 0;  // of the table; 0: never asked
     std::uint16_t mtu = 0;
-    std::uint8_t port = 0;
+    wire::LinkId link = 0;
     bool resolved = false;
     Mac destination;
   };
@@ -283,6 +285,15 @@ class Connection : public Alarm, public TouchHook {
   bool window_update_due(const Context& ctx) const;
   bool find_path(Context& ctx);
   Segment* next_lost();
+  // ecn.cpp
+  [[nodiscard]] std::uint8_t ecn_of_syn() const;
+  void agree_on_ecn(const wire::TcpFrame& f);
+  void note_congestion_mark(Context& ctx, const wire::TcpFrame& f);
+  void hear_congestion_echo(Context& ctx, const wire::TcpFrame& f);
+  void mark_new_data(wire::FrameOut& out);
+  [[nodiscard]] std::uint8_t ack_flags() const {
+    return static_cast<std::uint8_t>(wire::kAck | (ecn_echo_ ? wire::kEce : 0));
+  }
   // undo.cpp
   void remember_window();
   void note_retransmission(const Context& ctx);
@@ -360,6 +371,9 @@ class Connection : public Alarm, public TouchHook {
   bool probe_due_ : 1 = false;   // window or keepalive probe to be sent
   bool cwnd_limited_ : 1 = false;
   bool lingering_ : 1 = false;    // no user any more
+  bool ecn_on_ : 1 = false;       // agreed on, or asked for while the handshake lasts
+  bool ecn_echo_ : 1 = false;     // a mark has come that the peer has not answered yet
+  bool cwr_due_ : 1 = false;      // the window was reduced: the next new data says so
   bool small_tried_ : 1 = false;  // a piece of a large segment was sent alone to see whether size matters
 };
 

@@ -55,11 +55,10 @@ struct Context {
   Rng& rng;
   SipKey secret;  // per process: ISNs (RFC 6528), timestamp offsets
   Timeouts timeouts;
-  std::uint32_t window_limit;                      // bytes a window may offer now; shrinks as buffers run out
-  bool buffers_scarce = false;                     // nothing is kept that is not in order
-  std::uint32_t checksum_offload_ports = 0;        // bit p: port p writes TCP and IPv4 checksums itself
-  std::array<Mac, limits::kMaxPorts> port_macs{};  // as the route table last told them
-  Pool<Flight> flights{1U << 16};                  // at least one per connection and session
+  std::uint32_t window_limit;                // bytes a window may offer now; shrinks as buffers run out
+  bool buffers_scarce = false;               // nothing is kept that is not in order
+  std::uint32_t checksum_offload_ports = 0;  // bit p: port p writes TCP and IPv4 checksums itself
+  Pool<Flight> flights{1U << 16};            // at least one per connection and session
   List<Connection, TouchHook> touched{};
   List<Connection, TouchHook> again{};         // had more to send than one turn allows
   List<Connection, TouchHook> dead{};          // ended this turn, freed at its end

@@ -55,6 +55,7 @@ struct Flight {
   SubSeq high_sacked;  // end of the highest SACKed segment
   SubSeq rack_end;
   SubSeq recovery_point;
+  SubSeq ecn_point;  // what was sent before the last answer to a congestion echo ends here
   SubSeq probe_end;  // of the segment that the last tail loss probe repeated
   std::uint32_t rack_sent_us = 0;
   std::uint32_t rack_rtt_us = 0;  // 0: nothing was delivered yet

@@ -94,6 +94,7 @@ bool Connection::acceptable(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   }
   if (state_ == State::syn_received && f.has(wire::kSyn) && f.seq == irs_) {  // our SYN/ACK was lost
     on_repeated_syn(ctx, f);
+    agree_on_ecn(f);
     syn_due_ = true;
     touch(ctx);
     ctx.drop(m, Drop::old_duplicate);
@@ -145,6 +146,7 @@ void Connection::take_peer_options(Context& ctx, const TcpFrame& syn) {
   rcv_nxt_ = syn.seq + 1;
   rcv_edge_ = rcv_nxt_;
   last_ack_sent_ = rcv_nxt_;
+  agree_on_ecn(syn);
   ts_on_ = o.has_timestamps;
   sack_on_ = o.sack_permitted;
   scale_on_ = o.has_window_scale;

@@ -165,11 +165,13 @@ void Connection::write_sack(wire::OptionBuffer& o) {
 
 void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
                           wire::OptionBuffer& o) {
-  if (!find_path(ctx)) return ctx.drop(m, Drop::no_route);
-  const bool offload = ((ctx.checksum_offload_ports >> path_.port) & 1U) != 0;
+  const wire::Link* link = find_path(ctx) ? ctx.routes->link(path_.link) : nullptr;
+  if (link == nullptr) return ctx.drop(m, Drop::no_route);
+  const bool offload = ((ctx.checksum_offload_ports >> link->port) & 1U) != 0;
   wire::FrameOut f = out;
-  f.source = ctx.port_macs[path_.port];
+  f.source = link->mac;
   f.destination = path_.destination;
+  f.vlan = link->vlan;
   const std::size_t n = wire::write_headers(payload, f, o.padded(),
                                             offload ? wire::ChecksumMode::offload : wire::ChecksumMode::full);
   m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));
@@ -178,7 +180,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
   m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
   if (offload) {
     const bool v4 = flow_.local.ip.is_v4();
-    m->l2_len = wire::kEthernetHeader;
+    m->l2_len = wire::kEthernetHeader + f.vlan.bytes();
     m->l3_len = v4 ? wire::kIpv4Header : wire::kIpv6Header;
     m->l4_len = n - m->l2_len - m->l3_len;
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
@@ -188,7 +190,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
     ack_now_ = false;
     ack_due_ = {};
   }
-  if (path_.resolved) return ctx.sink.send(path_.port, m);
+  if (path_.resolved) return ctx.sink.send(link->port, m);
   const auto hop = ctx.routes->resolve(flow_.remote.ip);
   if (!hop) return ctx.drop(m, Drop::no_route);
   ctx.sink.send_unresolved(*hop, m);
@@ -199,7 +201,6 @@ void Connection::send_segment(Context& ctx, Segment& s) {
   flight_->order.push_back(s);
   flight_->prr.sent += s.length;
   last_data_ = ticks(ctx.now);
-  if (s.transmissions != 0xff) ++s.transmissions;
   wire::OptionBuffer o;
   write_common_options(ctx, o, &s);
   wire::FrameOut out;
@@ -207,9 +208,11 @@ void Connection::send_segment(Context& ctx, Segment& s) {
   out.seq = s.seq;
   out.ack = rcv_nxt_;
   out.window = advertise(ctx, false);
-  out.flags = static_cast<std::uint8_t>(wire::kAck | (s.sent_next == nullptr ? wire::kPsh : 0));
+  out.flags = static_cast<std::uint8_t>(ack_flags() | (s.sent_next == nullptr ? wire::kPsh : 0));
   out.payload_length = s.length;
   out.payload_sum = s.sum;
+  if (s.transmissions == 0) mark_new_data(out);
+  if (s.transmissions != 0xff) ++s.transmissions;
 
   rte_mbuf* m = mbuf_of(s);
   if (RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 && s.payload_offset >= wire::kMaxHeaders) {
@@ -272,7 +275,8 @@ void Connection::send_syn(Context& ctx) {
   if (!passive || ts_on_) o.timestamps(millis(ctx.now) + ts_offset_, passive ? ts_recent_ : 0);
   if (!passive || scale_on_) o.window_scale(rcv_scale_);
   write_syn_options(ctx, o);
-  transmit_bare(ctx, iss_, static_cast<std::uint8_t>(passive ? wire::kSyn | wire::kAck : wire::kSyn), o);
+  const unsigned flags = (passive ? wire::kSyn | wire::kAck : wire::kSyn) | ecn_of_syn();
+  transmit_bare(ctx, iss_, static_cast<std::uint8_t>(flags), o);
   set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
 }
 
@@ -294,11 +298,14 @@ void Connection::send_fin(Context& ctx) {
 }
 
 void Connection::send_ack(Context& ctx) {
+  // What rides on no other segment may be read only where ACK is the one flag (MP_FAIL and MP_FASTCLOSE by
+  // Apple's clients).
+  const std::uint8_t flags = bare_due_ ? std::uint8_t{wire::kAck} : ack_flags();
   bare_due_ = false;
   wire::OptionBuffer o;
   write_common_options(ctx, o, nullptr);
   ctx.count(Counter::tcp_acks_sent);
-  transmit_bare(ctx, snd_nxt_, wire::kAck, o);
+  transmit_bare(ctx, snd_nxt_, flags, o);
 }
 
 // An old sequence number draws an acknowledgement and with it the window (RFC 9293 3.8.4, 3.8.6.1).

@@ -14,6 +14,7 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
     return ctx.drop(m, Drop::after_close);
   Segment& s = make_segment(m, f);
   peer_segment_ = std::max(peer_segment_, s.length);
+  note_congestion_mark(ctx, f);
   on_arrival(ctx, s, f);
   if (before(s.seq, rcv_nxt_)) {
     note_twice(ctx, s.seq, rcv_nxt_);

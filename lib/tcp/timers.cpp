@@ -106,6 +106,8 @@ void Connection::retransmit_timeout(Context& ctx) {
     cc_.cwnd = mss_;
   }
   flight_->recovery = Recovery::timeout;
+  flight_->ecn_point = snd_nxt_;  // as in enter_recovery()
+  cwr_due_ = ecn_on_;
   flight_->recovery_point = snd_nxt_;
   flight_->probing = false;
   // A SACKed segment at the head means that the receiver has thrown away what it reported (RFC 2018 8).

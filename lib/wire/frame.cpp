@@ -12,6 +12,7 @@ constexpr std::uint8_t kProtocolTcp = 6;
 
 // What the IP header says: where the segment lies and who speaks.
 struct Network {
+  std::size_t l3 = 0;  // offset of the IP header in the frame
   Ip source;
   Ip destination;
   std::size_t l4 = 0;   // offset of the transport header in the frame
@@ -23,8 +24,8 @@ struct Network {
 std::uint8_t byte_at(const std::byte* p) { return std::to_integer<std::uint8_t>(*p); }
 
 FrameKind parse_ipv4(ByteView frame, Trust trust, Network& net) {
-  const std::byte* ip = frame.data() + kEthernetHeader;
-  const std::size_t room = frame.size() - kEthernetHeader;
+  const std::byte* ip = frame.data() + net.l3;
+  const std::size_t room = frame.size() - net.l3;
   if (room < kIpv4Header) return FrameKind::short_frame;
   const std::size_t header = (byte_at(ip) & 0x0fU) * 4U;
   const std::size_t total = load_be<std::uint16_t>(ip + 2);
@@ -35,8 +36,8 @@ FrameKind parse_ipv4(ByteView frame, Trust trust, Network& net) {
   net.destination = Ip::v4(load_be<std::uint32_t>(ip + 16));
   net.addresses = ByteView(ip + 12, 8);
   net.ecn = byte_at(ip + 1) & 3;
-  net.l4 = kEthernetHeader + header;
-  net.end = kEthernetHeader + total;
+  net.l4 = net.l3 + header;
+  net.end = net.l3 + total;
   constexpr std::uint16_t kMoreOrOffset = 0x3fff;
   if (byte_at(ip + 9) != kProtocolTcp) return FrameKind::other;
   return (load_be<std::uint16_t>(ip + 6) & kMoreOrOffset) != 0 ? FrameKind::fragment : FrameKind::tcp;
@@ -88,8 +89,8 @@ FrameKind walk_extensions(ByteView frame, std::uint8_t next, Network& net) {
 }
 
 FrameKind parse_ipv6(ByteView frame, Network& net) {
-  const std::byte* ip = frame.data() + kEthernetHeader;
-  const std::size_t room = frame.size() - kEthernetHeader;
+  const std::byte* ip = frame.data() + net.l3;
+  const std::size_t room = frame.size() - net.l3;
   if (room < kIpv6Header) return FrameKind::short_frame;
   const std::uint32_t first = load_be<std::uint32_t>(ip);
   const std::size_t length = load_be<std::uint16_t>(ip + 4);
@@ -98,7 +99,7 @@ FrameKind parse_ipv6(ByteView frame, Network& net) {
   net.destination = Ip::v6(load_be<std::uint64_t>(ip + 24), load_be<std::uint64_t>(ip + 32));
   net.addresses = ByteView(ip + 8, 32);
   net.ecn = static_cast<std::uint8_t>((first >> 20) & 3);
-  net.l4 = kEthernetHeader + kIpv6Header;
+  net.l4 = net.l3 + kIpv6Header;
   net.end = net.l4 + length;
   return walk_extensions(frame, byte_at(ip + 6), net);
 }
@@ -141,7 +142,7 @@ FrameKind parse_tcp(ByteView frame, Trust trust, const Network& net, TcpFrame& o
   out.window = load_be<std::uint16_t>(tcp + 14);
   out.flags = byte_at(tcp + 13);
   out.ecn = net.ecn;
-  out.l3_offset = kEthernetHeader;
+  out.l3_offset = static_cast<std::uint16_t>(net.l3);
   out.l4_offset = static_cast<std::uint16_t>(net.l4);
   out.payload_offset = static_cast<std::uint16_t>(net.l4 + header);
   out.payload_length = static_cast<std::uint16_t>(payload_length);
@@ -154,10 +155,12 @@ FrameKind parse_tcp(ByteView frame, Trust trust, const Network& net, TcpFrame& o
 
 FrameKind parse_frame(ByteView frame, Trust trust, TcpFrame& out) {
   if (frame.size() < kEthernetHeader) return FrameKind::short_frame;
-  const auto type = load_be<std::uint16_t>(frame.data() + 12);
-  if (type != kEtherIpv4 && type != kEtherIpv6) return FrameKind::other;
+  const EthernetHeader ethernet = parse_ethernet(frame);
+  if (ethernet.type != kEtherIpv4 && ethernet.type != kEtherIpv6) return FrameKind::other;
   Network net;
-  const bool v4 = type == kEtherIpv4;
+  net.l3 = ethernet.size;
+  out.vlan = ethernet.vlan;
+  const bool v4 = ethernet.type == kEtherIpv4;
   const FrameKind kind = v4 ? parse_ipv4(frame, trust, net) : parse_ipv6(frame, net);
   if (kind == FrameKind::fragment) {
     out.flow.local = {net.destination, 0};

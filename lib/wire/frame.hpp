@@ -1,4 +1,4 @@
-// One frame in, one frame out: Ethernet, IPv4 or IPv6, TCP.
+// One frame in, one frame out: Ethernet with VLAN tags, IPv4 or IPv6, TCP.
 #pragma once
 
 #include <cstdint>
@@ -6,20 +6,17 @@
 
 #include "base/address.hpp"
 #include "base/bytes.hpp"
+#include "wire/ethernet.hpp"
 #include "wire/tcp_options.hpp"
 
 namespace braid::wire {
 
-inline constexpr std::size_t kEthernetHeader = 14;
 inline constexpr std::size_t kIpv4Header = 20;
 inline constexpr std::size_t kIpv6Header = 40;
 inline constexpr std::size_t kTcpHeader = 20;
-// Largest header Braid writes: Ethernet, IPv6, TCP with full options.
-inline constexpr std::size_t kMaxHeaders = kEthernetHeader + kIpv6Header + kTcpHeader + kMaxOptionBytes;
-
-inline constexpr std::uint16_t kEtherIpv4 = 0x0800;
-inline constexpr std::uint16_t kEtherIpv6 = 0x86dd;
-inline constexpr std::uint16_t kEtherArp = 0x0806;
+// Largest header Braid writes: Ethernet with two VLAN tags, IPv6, TCP with full options.
+inline constexpr std::size_t kMaxHeaders =
+    kEthernetHeader + kMaxVlanTags * kVlanTag + kIpv6Header + kTcpHeader + kMaxOptionBytes;
 
 // What a frame turned out to be. Everything but `tcp` leaves TcpFrame's transport part untouched.
 enum class FrameKind : std::uint8_t {
@@ -48,6 +45,7 @@ struct TcpFrame {
   std::uint16_t payload_length = 0;
   std::uint16_t payload_sum = 0;  // folded one's-complement sum of the payload
   Mac source_mac;
+  Vlan vlan{};
   TcpOptions options;
 
   [[nodiscard]] bool has(TcpFlag f) const { return (flags & f) != 0; }
@@ -73,8 +71,9 @@ enum class ChecksumMode : std::uint8_t {
 };  // offload: TCP field holds the pseudo header's sum only
 
 struct FrameOut {
-  Mac source;
-  Mac destination;
+  Mac source{};
+  Mac destination{};
+  Vlan vlan{};
   Flow flow;  // local: our end, the packet's source
   SubSeq seq;
   SubSeq ack;

@@ -15,36 +15,37 @@ Ip masked(Ip ip, unsigned length) {
 
 }  // namespace
 
-void RouteTable::add_port(std::uint8_t port, const Mac& mac, std::uint16_t mtu, bool up) {
-  Port& p = ports_[port];
-  p.mac = mac;
-  p.mtu = mtu;
-  p.up = up;
+void RouteTable::add_link(LinkId id, const Link& link) {
+  if (links_.size() <= id) links_.resize(id + 1U);
+  links_[id] = link;
+  links_[id].known = true;
+  if (link.vlan.any()) vlans_.insert(vlan_key(link.port, link.vlan));
 }
 
-void RouteTable::add_address(std::uint8_t port, const Prefix& address) {
-  ports_[port].addresses.push_back(address.ip);
+void RouteTable::add_address(LinkId link, const Prefix& address) {
+  addresses_[link].push_back(address.ip);
+  local_.insert(address.ip);
 }
 
 void RouteTable::add_route(const Route& route) {
   auto& family = route.prefix.ip.is_v4() ? v4_ : v6_;
-  auto& equal = family[route.prefix.length][Key{masked(route.prefix.ip, route.prefix.length), 0}];
+  auto& equal = family[route.prefix.length][masked(route.prefix.ip, route.prefix.length)];
   const auto at = std::upper_bound(equal.begin(), equal.end(), route.metric,
                                    [](std::uint32_t metric, const Route& r) { return metric < r.metric; });
   equal.insert(at, route);
 }
 
-void RouteTable::add_neighbour(std::uint8_t port, const Ip& ip, const Mac& mac) {
-  neighbours_.insert_or_assign(Key{ip, port}, mac);
+void RouteTable::add_neighbour(LinkId link, const Ip& ip, const Mac& mac) {
+  neighbours_.insert_or_assign(Neighbour{ip, link}, mac);
 }
 
 const RouteTable::Route* RouteTable::find(const Ip& destination) const {
   for (const auto& [length, by_prefix] : destination.is_v4() ? v4_ : v6_) {
-    const auto it = by_prefix.find(Key{masked(destination, length), 0});
+    const auto it = by_prefix.find(masked(destination, length));
     if (it == by_prefix.end()) continue;
     for (const Route& route : it->second) {
-      const auto port = ports_.find(route.port);
-      if (port != ports_.end() && port->second.up) return &route;
+      const Link* l = link(route.link);
+      if (l != nullptr && l->up) return &route;
     }
   }
   return nullptr;
@@ -53,13 +54,15 @@ const RouteTable::Route* RouteTable::find(const Ip& destination) const {
 std::optional<Hop> RouteTable::resolve(const Ip& destination) const {
   const Route* route = find(destination);
   if (route == nullptr) return {};
-  const Port& port = ports_.at(route->port);
+  const Link& out = links_[route->link];
   Hop hop;
-  hop.port = route->port;
-  hop.mtu = route->mtu == 0 ? port.mtu : std::min(route->mtu, port.mtu);
-  hop.source = port.mac;
+  hop.link = route->link;
+  hop.port = out.port;
+  hop.mtu = route->mtu == 0 ? out.mtu : std::min(route->mtu, out.mtu);
+  hop.vlan = out.vlan;
+  hop.source = out.mac;
   hop.next = route->gateway.is_unset() ? destination : route->gateway;
-  if (const auto it = neighbours_.find(Key{hop.next, hop.port}); it != neighbours_.end()) {
+  if (const auto it = neighbours_.find(Neighbour{hop.next, hop.link}); it != neighbours_.end()) {
     hop.resolved = true;
     hop.destination = it->second;
   }
@@ -73,19 +76,14 @@ std::optional<Ip> RouteTable::source_for(const Ip& destination) const {
   // A link-local address reaches no further than the link, so it serves only a target there (RFC 6724 5, rule
   // 2).
   std::optional<Ip> fallback;
-  for (const Ip& ip : ports_.at(route->port).addresses) {
+  const auto own = addresses_.find(route->link);
+  if (own == addresses_.end()) return {};
+  for (const Ip& ip : own->second) {
     if (ip.is_v4() != destination.is_v4()) continue;
     if (ip.is_link_local() == destination.is_link_local()) return ip;
     if (!fallback) fallback = ip;
   }
   return fallback;
-}
-
-bool RouteTable::is_local(const Ip& ip) const {
-  return std::any_of(ports_.begin(), ports_.end(), [&ip](const auto& entry) {
-    const auto& addresses = entry.second.addresses;
-    return std::find(addresses.begin(), addresses.end(), ip) != addresses.end();
-  });
 }
 
 }  // namespace braid::wire

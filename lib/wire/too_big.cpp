@@ -80,9 +80,9 @@ std::optional<TooBig> parse_v6(ByteView ip) {
 
 std::optional<TooBig> parse_too_big(ByteView frame) {
   if (frame.size() < kEthernetHeader) return {};
-  const auto type = read<std::uint16_t>(frame, 12);
-  if (type == kEtherIpv4) return parse_v4(frame.subspan(kEthernetHeader));
-  if (type == kEtherIpv6) return parse_v6(frame.subspan(kEthernetHeader));
+  const EthernetHeader ethernet = parse_ethernet(frame);
+  if (ethernet.type == kEtherIpv4) return parse_v4(frame.subspan(ethernet.size));
+  if (ethernet.type == kEtherIpv6) return parse_v6(frame.subspan(ethernet.size));
   return {};
 }
 

@@ -69,7 +69,7 @@ std::size_t write_headers(std::byte* payload, const FrameOut& out, ByteView padd
   const std::size_t tcp_header = kTcpHeader + padded_options.size();
   std::byte* tcp = payload - tcp_header;
   std::byte* ip = tcp - ip_header;
-  std::byte* ethernet = ip - kEthernetHeader;
+  std::byte* ethernet = ip - kEthernetHeader - out.vlan.bytes();
   write_tcp(tcp, out, padded_options, mode);
   if (v4) {
     write_ipv4(ip, out, tcp_header + out.payload_length);
@@ -78,8 +78,14 @@ std::size_t write_headers(std::byte* payload, const FrameOut& out, ByteView padd
   }
   std::memcpy(ethernet, out.destination.bytes.data(), 6);
   std::memcpy(ethernet + 6, out.source.bytes.data(), 6);
-  store_be(ethernet + 12, v4 ? kEtherIpv4 : kEtherIpv6);
-  return kEthernetHeader + ip_header + tcp_header;
+  std::byte* tag = ethernet + 12;
+  for (const std::uint32_t t : out.vlan.tags) {
+    if (t == 0) break;
+    store_be(tag, t);
+    tag += kVlanTag;
+  }
+  store_be(tag, v4 ? kEtherIpv4 : kEtherIpv6);
+  return kEthernetHeader + out.vlan.bytes() + ip_header + tcp_header;
 }
 
 }  // namespace braid::wire

@@ -14,10 +14,10 @@ constexpr Ip kService = Ip::v4(0xc612fe01);     // 198.18.254.1
 constexpr Ip kServerSide = Ip::v4(0xc613fe01);  // 198.19.254.1
 
 void add_route(wire::RouteTable& routes, Port port, Ip network) {
-  routes.add_port(port, engine_mac(port), 1500, true);
+  routes.add_link(port, {.port = port, .up = true, .mtu = 1500, .mac = engine_mac(port)});
   wire::RouteTable::Route route;
   route.prefix = {network, 16};
-  route.port = port;
+  route.link = port;
   route.gateway = Ip::v4(network.v4() | 0xfffe);
   routes.add_route(route);
   routes.add_neighbour(port, route.gateway, peer_mac(port));

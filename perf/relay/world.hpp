@@ -42,7 +42,7 @@ class Loop final : public engine::Io {
   unsigned receive(unsigned port, rte_mbuf** frames, unsigned max) override;
   unsigned transmit(unsigned port, rte_mbuf** frames, unsigned count) override;
   bool punt(unsigned, rte_mbuf*) override { return false; }
-  bool resolve(unsigned, const Ip&, rte_mbuf*) override { return false; }
+  bool resolve(const wire::Hop&, rte_mbuf*) override { return false; }
 
  private:
   using Frames = SpscRing<rte_mbuf*>;

@@ -150,6 +150,7 @@ inline std::string check_rewritten(ByteView frame, const wire::TcpFrame& parsed)
   out.window = parsed.window;
   out.flags = parsed.flags;
   out.tos = parsed.ecn;
+  out.vlan = parsed.vlan;
   out.payload_length = parsed.payload_length;
   out.payload_sum = ones_sum(payload);
   const ByteView options = frame.subspan(parsed.l4_offset + kTcpHeader, header - kTcpHeader);
@@ -160,7 +161,8 @@ inline std::string check_rewritten(ByteView frame, const wire::TcpFrame& parsed)
     if (parse_frame(rebuilt, trust, again) != FrameKind::tcp) return "rebuilt frame refused";
     if (again.flow != parsed.flow || again.seq != parsed.seq || again.ack != parsed.ack ||
         again.window != parsed.window || again.flags != parsed.flags || again.ecn != parsed.ecn ||
-        again.payload_length != parsed.payload_length || again.source_mac != parsed.source_mac ||
+        again.vlan != parsed.vlan || again.payload_length != parsed.payload_length ||
+        again.source_mac != parsed.source_mac ||
         again.options.mptcp.present != parsed.options.mptcp.present ||
         again.options.ignored != parsed.options.ignored)
       return "rebuilt frame differs";

@@ -36,6 +36,8 @@ class Bottleneck {
   // When a packet of `size` bytes that comes at `now` has left; nothing: the queue is full. Calls come in
   // order of time.
   std::optional<Instant> pass(Instant now, std::size_t size);
+  // Bytes that wait, the last one passed included.
+  [[nodiscard]] std::size_t backlog() const { return waiting_bytes_; }
 
  private:
   struct Waiting {

@@ -25,6 +25,8 @@ wire::FrameOut header_of(const Packet& packet, const wire::TcpFrame& f) {
   out.ack = f.ack;
   out.window = f.window;
   out.flags = f.flags;
+  out.tos = f.ecn;
+  out.vlan = f.vlan;
   return out;
 }
 
@@ -67,6 +69,15 @@ Packet without_option(ByteView old, unsigned which) {
     if (kind == which) std::fill(option.begin(), option.end(), std::byte{1});
   });
   return options;
+}
+
+bool mark_congestion(Packet& packet) {
+  wire::TcpFrame f;
+  if (wire::parse_frame(packet, wire::Trust::verify, f) != wire::FrameKind::tcp || f.ecn == 0) return false;
+  wire::FrameOut header = header_of(packet, f);
+  header.tos = 3;
+  packet = assemble(header, options_of(packet, f), payload_of(packet, f));
+  return true;
 }
 
 Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f) {

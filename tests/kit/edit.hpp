@@ -21,6 +21,8 @@ Packet rewrite(const Packet& packet, ByteView options, ByteView payload);
 void for_each_option(ByteSpan options, const std::function<void(unsigned kind, ByteSpan option)>& what);
 // Options with each one of `kind` replaced by NOPs.
 Packet without_option(ByteView options, unsigned kind);
+// What a router does instead of dropping (RFC 3168 5): false for a packet that does not ask for it.
+bool mark_congestion(Packet& packet);
 // The same segment with every MPTCP option replaced by NOPs.
 Packet strip_mptcp(const Packet& packet, const wire::TcpFrame& f);
 

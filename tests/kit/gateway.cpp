@@ -35,7 +35,7 @@ class Gateway::WorkerIo final : public engine::Io {
     rte_pktmbuf_free(frame);
     return true;
   }
-  bool resolve(unsigned, const Ip&, rte_mbuf* frame) override {
+  bool resolve(const wire::Hop&, rte_mbuf* frame) override {
     ++gateway_.unresolved_;
     rte_pktmbuf_free(frame);
     return true;

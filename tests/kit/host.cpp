@@ -43,11 +43,11 @@ void Host::attach(unsigned port, Link& link, const Ip& address, std::uint16_t mt
   const Mac mac{{2, 0, 0, 0, 1, id}};
   const Mac gateway{{2, 0, 0, 0, 0, id}};
   const Ip next = address.is_v4() ? Ip::v4(0xc6120001) : Ip::v6(0xfe80ULL << 48, 1);
-  routes_.add_port(id, mac, mtu, true);
+  routes_.add_link(id, {.port = id, .up = true, .mtu = mtu, .mac = mac});
   routes_.add_address(id, {address, static_cast<std::uint8_t>(address.is_v4() ? 24 : 64)});
   routes_.add_neighbour(id, next, gateway);
   routes_.add_route({.prefix = {address.is_v4() ? Ip::v4(0) : Ip::v6(0, 0), 0},
-                     .port = id,
+                     .link = id,
                      .gateway = next,
                      .source = {},
                      .mtu = 0,
@@ -76,6 +76,7 @@ App& Host::connect(const Endpoint& to, const Plan& plan, unsigned port) {
   auto& stream = *s;
   flows_.emplace(flow, std::move(s));
   context().timeouts = timeouts;
+  if (ecn) stream.ask_for_ecn();
   stream.connect(ctx_, ports_[port].max_segment, budget);
   return run(stream, plan);
 }
@@ -92,6 +93,7 @@ App& Host::connect_mptcp(const Endpoint& to, const Plan& plan, unsigned port) {
   flows_.emplace(flow, std::move(s));
   session.attach(subflow);
   context().timeouts = timeouts;
+  if (ecn) subflow.ask_for_ecn();
   subflow.connect(ctx_, ports_[port].max_segment, budget);
   return run(session, plan);
 }
@@ -109,6 +111,7 @@ mptcp::Subflow* Host::join(App& app, unsigned port, const Endpoint& to, bool bac
   flows_.emplace(flow, std::move(s));
   subflow.set_active_join(static_cast<std::uint8_t>(port + 1), backup, rng_.next32());
   context().timeouts = timeouts;
+  if (ecn) subflow.ask_for_ecn();
   subflow.connect(ctx_, ports_[port].max_segment, budget);
   return &subflow;
 }

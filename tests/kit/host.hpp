@@ -45,6 +45,7 @@ class Host final : public Device, public Actor, private tcp::FrameSink, private 
   tcp::Timeouts timeouts{.time_wait = 1s};
   std::uint32_t budget = 1 << 20;
   tcp::CongestionKind congestion = tcp::CongestionKind::cubic;
+  bool ecn = false;  // connections opened from now on ask for it
 
   void take(Instant now, unsigned port, Packet packet) override;
   [[nodiscard]] Instant next_at() const override;

@@ -76,19 +76,21 @@ Lab::~Lab() { close(); }
 wire::RouteTable Lab::routes() const {
   wire::RouteTable t;
   const auto add = [&](unsigned port, const Ip& peer) {
-    const auto id = static_cast<std::uint8_t>(port);
-    t.add_port(id, kGatewayMac, 1500, true);
+    const auto number = static_cast<std::uint8_t>(port);
+    const wire::Vlan vlan = port < spec.vlans.size() ? spec.vlans[port] : wire::Vlan{};
+    const wire::LinkId id = vlan.any() ? 100U + number : number;
+    t.add_link(id, {.port = number, .up = true, .mtu = 1500, .mac = kGatewayMac, .vlan = vlan});
     Prefix net{peer, net_length(spec.v6)};
     Ip own = peer;
     own.lo -= 1;  // .1 of each network is the gateway's
     t.add_address(id, {own, net.length});
-    t.add_route({.prefix = net, .port = id, .gateway = {}, .source = {}, .mtu = 0, .metric = 0});
-    t.add_neighbour(id, peer, Mac{{2, 0, 0, 0, 1, id}});
+    t.add_route({.prefix = net, .link = id, .gateway = {}, .source = {}, .mtu = 0, .metric = 0});
+    t.add_neighbour(id, peer, Mac{{2, 0, 0, 0, 1, number}});
+    return id;
   };
   for (unsigned i = 0; i < spec.access.size(); ++i) {
-    const auto id = static_cast<std::uint8_t>(i);
-    add(i, client_address(spec.v6, i));
-    t.add_neighbour(id, translated_address(spec.v6, i), Mac{{2, 0, 0, 0, 1, id}});
+    const wire::LinkId id = add(i, client_address(spec.v6, i));
+    t.add_neighbour(id, translated_address(spec.v6, i), Mac{{2, 0, 0, 0, 1, static_cast<std::uint8_t>(i)}});
   }
   for (unsigned i = 0; i < spec.servers.size(); ++i) add(server_port(i), server_address(spec.v6, i));
   t.add_address(0, {gateway_address(spec.v6, 0), net_length(spec.v6)});

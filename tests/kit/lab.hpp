@@ -21,6 +21,7 @@ struct LabSpec {
   unsigned workers = 1;
   std::vector<LinkSpec> access{{.name = "a"}, {.name = "b"}};
   std::vector<LinkSpec> servers{{.name = "s"}};
+  std::vector<wire::Vlan> vlans{};  // in which the gateway sees the access links; box::tag() puts them there
   bool v6 = false;
   bool scripted_client = false;
   bool scripted_servers = false;

@@ -54,7 +54,8 @@ Rng Link::fate_of(const Packet& packet, bool forward) {
 void Link::send(const Device& from, unsigned port, Packet packet) {
   const bool forward = a_.device == &from && a_.port == port;
   if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
-  const bool large = packet.size() > spec_.mtu + wire::kEthernetHeader;
+  const bool large =
+      packet.size() >= wire::kEthernetHeader && packet.size() > spec_.mtu + wire::parse_ethernet(packet).size;
   if (large && tells_mtu_ && !cut_) inject(!forward, too_big(packet, spec_.mtu));
   if (large || cut_ || (forward ? cut_forward_ : cut_backward_)) {
     ++lost_;
@@ -89,11 +90,13 @@ void Link::inject(bool forward, Packet packet) {
 }
 
 void Link::pass(Packet packet, bool forward, Rng fate) {
-  const auto leaves = bottlenecks_[forward ? 1 : 0].pass(world_.now(), packet.size());
+  Bottleneck& bottleneck = bottlenecks_[forward ? 1 : 0];
+  const auto leaves = bottleneck.pass(world_.now(), packet.size());
   if (!leaves) {
     ++lost_;
     return;
   }
+  if (bottleneck.backlog() > spec_.mark_above && mark_congestion(packet)) ++marked_;
   if (fate.unit() < spec_.corrupt)
     packet[fate.below(static_cast<std::uint32_t>(packet.size()))] ^=
         static_cast<std::byte>(1 + fate.below(255));

@@ -23,6 +23,7 @@ struct LinkSpec {
   Duration jitter{0};                    // of the delay, either way; packets stay in order
   std::size_t queue = 1U << 30;          // bytes that may wait in each direction
   std::size_t queue_packets = 1U << 20;  // and packets
+  std::size_t mark_above = 1U << 30;     // bytes waiting beyond which packets get a congestion mark
   std::uint16_t mtu = 1500;              // larger IP packets vanish; the client's end says so in its MSS
   double loss = 0;                       // probabilities, 0..1
   double duplicate = 0;
@@ -78,6 +79,7 @@ class Link final : public Actor {
     return delivered_bytes_[forward ? 1 : 0];
   }
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
+  [[nodiscard]] std::uint64_t marked() const { return marked_; }
   [[nodiscard]] const std::vector<Captured>& captured() const { return captured_; }
 
   [[nodiscard]] Instant next_at() const override;
@@ -106,6 +108,7 @@ class Link final : public Actor {
   std::array<std::uint64_t, 2> delivered_{};
   std::array<std::uint64_t, 2> delivered_bytes_{};
   std::uint64_t lost_ = 0;
+  std::uint64_t marked_ = 0;
   std::multimap<Instant, Due> under_way_;
   std::unordered_map<std::uint64_t, std::uint32_t> copies_;
   std::vector<Captured> captured_;

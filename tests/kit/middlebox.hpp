@@ -57,6 +57,8 @@ Box renumber(std::uint64_t seed, bool sack);
 // The client's address and port are others to the gateway; a port changes once more `rebind` after its first
 // packet (Duration::max(): it does not).
 Box translate(World& world, const Ip& outside, Duration rebind);
+// A switch: the gateway's side has `tags`, the client's none. What comes down with others goes no further.
+Box tag(const wire::Vlan& tags);
 
 // ---- Bytes ----
 // Each byte `from` of the payload becomes `to`.

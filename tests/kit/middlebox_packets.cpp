@@ -136,6 +136,16 @@ Box renumber(std::uint64_t seed, bool sack) {
   };
 }
 
+Box tag(const wire::Vlan& tags) {
+  return [tags](Packet& p, const wire::TcpFrame& f, bool up) {
+    if (!up && f.vlan != tags) return false;
+    wire::FrameOut header = header_of(p, f);
+    header.vlan = up ? tags : wire::Vlan{};
+    p = assemble(header, options_of(p, f), payload_of(p, f));
+    return true;
+  };
+}
+
 Box translate(World& world, const Ip& outside, Duration rebind) {
   struct Binding {
     std::uint16_t port;

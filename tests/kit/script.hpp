@@ -33,6 +33,7 @@ struct Say {
   std::optional<std::uint16_t> window{};  // field as it stands in the header; default: the last one
   std::string data{};
   Options options{};
+  std::uint8_t ecn = 0;  // of the IP header
 };
 
 // A segment that came.

@@ -17,6 +17,7 @@
 #include "dpdk/pool.hpp"
 #include "dpdk/queue_io.hpp"
 #include "dpdk/worker.hpp"
+#include "wire/ethernet.hpp"
 
 namespace braid::dpdk {
 namespace {
@@ -98,6 +99,35 @@ TEST_F(Rig, FramesGoOutAndComeIn) {
   EXPECT_TRUE(ports.front().link_up());
 }
 
+TEST_F(Rig, OuterTagGetsItsTypeBackWhereTheFileSaysThatTwoStand) {
+  PortSettings settings{"t", "net_ring", "r", 1, 1, 1500};
+  settings.service_vlans = {20, 10};
+  ports.emplace_back(settings, ring_profile());
+  ports.front().start({pool.get()});
+  QueueIo q = io();
+  q.begin_turn(Instant{});
+  const auto tagged = [&](std::uint16_t outer, std::uint16_t inner_type) {
+    rte_mbuf* m = frame(0, 60);
+    auto* at = rte_pktmbuf_mtod_offset(m, std::byte*, 12);
+    store_be(at, wire::kEtherVlan);
+    store_be(at + 2, static_cast<std::uint16_t>(0x6000 | outer));
+    store_be(at + 4, inner_type);
+    return m;
+  };
+  rte_mbuf* out[3] = {tagged(10, wire::kEtherVlan), tagged(11, wire::kEtherVlan),
+                      tagged(10, wire::kEtherIpv4)};
+  ASSERT_EQ(q.transmit(0, out, 3), 3U);
+  rte_mbuf* in[32];
+  ASSERT_EQ(q.receive(0, in, 32), 3U);
+  const auto type = [&](unsigned i) {
+    return load_be<std::uint16_t>(rte_pktmbuf_mtod_offset(in[i], std::byte*, 12));
+  };
+  EXPECT_EQ(type(0), wire::kEtherServiceVlan);
+  EXPECT_EQ(type(1), wire::kEtherVlan) << "another VLAN";
+  EXPECT_EQ(type(2), wire::kEtherVlan) << "one tag alone";
+  rte_pktmbuf_free_bulk(in, 3);
+}
+
 TEST_F(Rig, FramesInPiecesAreCopiedForPortsThatWantOne) {
   Profile p = ring_profile();
   p.linear_frames = true;
@@ -163,7 +193,7 @@ TEST_F(Rig, FullMirrorRingLeavesTheFrameWithTheCaller) {
   for (std::size_t i = 0; i < MirrorLink::kDepth; ++i) ASSERT_TRUE(q.punt(0, frame(1, 60)));
   rte_mbuf* extra = frame(1, 60);
   EXPECT_FALSE(q.punt(0, extra));
-  EXPECT_FALSE(q.resolve(0, Ip::v4(1), extra));
+  EXPECT_FALSE(q.resolve({.next = Ip::v4(1)}, extra));
   rte_pktmbuf_free(extra);
   ToKernel item;
   while (link.to_kernel.pop({&item, 1}) == 1) rte_pktmbuf_free(item.frame);

@@ -7,12 +7,14 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
 #include <cstring>
 
 #include "mirror/requests.hpp"
+#include "wire/ethernet.hpp"
 
 namespace braid::mirror {
 namespace {
@@ -40,6 +42,30 @@ class Message {
 };
 
 const Mac kMac{{2, 0, 0, 0, 0, 9}};
+
+TEST(Events, VlanDeviceSaysWhatItIsOn) {
+  const Request r = add_vlan(7, "wan.100", wire::kEtherServiceVlan, 100);
+  auto e = std::get<LinkEvent>(*parse_event(r.header()));  // the kernel tells it in the same form
+  EXPECT_EQ(e.name, "wan.100");
+  EXPECT_EQ(e.parent, 7);
+  EXPECT_EQ(e.vlan_id, 100);
+  EXPECT_EQ(e.vlan_type, wire::kEtherServiceVlan);
+}
+
+TEST(Events, OtherKindsOfLinksAreNoVlans) {
+  for (const char* kind : {"veth", "vla", ""}) {
+    Message m;
+    m.begin<ifinfomsg>(RTM_NEWLINK)->ifi_index = 9;
+    mnl_attr_put_u32(m.header(), IFLA_LINK, 7);
+    nlattr* info = mnl_attr_nest_start(m.header(), IFLA_LINKINFO);
+    mnl_attr_put_str(m.header(), IFLA_INFO_KIND, kind);
+    nlattr* data = mnl_attr_nest_start(m.header(), IFLA_INFO_DATA);
+    mnl_attr_put_u16(m.header(), IFLA_VLAN_ID, 100);
+    mnl_attr_nest_end(m.header(), data);
+    mnl_attr_nest_end(m.header(), info);
+    EXPECT_EQ(std::get<LinkEvent>(*parse_event(m.header())).vlan_id, 0) << kind;
+  }
+}
 
 TEST(Events, LinkIsUpOnlyWithCarrier) {
   Message m;

@@ -1,6 +1,7 @@
 // The picture of the kernel's state, and the frames that wait for a neighbour.
 #include <gtest/gtest.h>
 
+#include "base/limits.hpp"
 #include "mirror/kernel_view.hpp"
 #include "mirror/neighbour_queue.hpp"
 
@@ -71,6 +72,56 @@ TEST_F(View, OtherDevicesChangeNothing) {
   EXPECT_FALSE(view.table().resolve(Ip::v4(0x08080808)));
 }
 
+LinkEvent vlan_event(int index, int parent, std::uint16_t type, std::uint16_t id) {
+  LinkEvent e{false, index, "vlan", kMac, 1500, true};
+  e.parent = parent;
+  e.vlan_type = type;
+  e.vlan_id = id;
+  return e;
+}
+
+TEST_F(View, VlanDeviceOnAMirrorDeviceIsALink) {
+  EXPECT_TRUE(view.apply(vlan_event(20, 8, wire::kEtherServiceVlan, 10)));
+  EXPECT_TRUE(view.apply(vlan_event(21, 20, wire::kEtherVlan, 20)));
+  EXPECT_FALSE(view.apply(vlan_event(22, 21, wire::kEtherVlan, 30))) << "a third tag";
+  EXPECT_FALSE(view.apply(vlan_event(23, 99, wire::kEtherVlan, 40))) << "on somebody else's device";
+  view.apply(route(Prefix{Ip::v4(0xc6130000), 16}, 0, 21, {}));
+  view.apply(NeighbourEvent{21, Ip::v4(0xc6130007), Reach::confirmed, kPeerMac});
+  const auto hop = view.table().resolve(Ip::v4(0xc6130007));
+  ASSERT_TRUE(hop && hop->resolved);
+  EXPECT_EQ(hop->port, 1);
+  EXPECT_GE(hop->link, limits::kMaxPorts);
+  EXPECT_EQ(hop->vlan.ids(), 10U << 16 | 20U);
+  EXPECT_EQ(view.index_of(hop->link), 21);
+  EXPECT_EQ(view.mac_of({hop->link, Ip::v4(0xc6130007)}), kPeerMac);
+}
+
+TEST_F(View, VlanDeviceThatGoesTakesItsNeighboursAlong) {
+  view.apply(vlan_event(20, 8, wire::kEtherVlan, 10));
+  view.apply(route(Prefix{Ip::v4(0xc6130000), 16}, 0, 20, {}));
+  view.apply(NeighbourEvent{20, Ip::v4(0xc6130007), Reach::confirmed, kPeerMac});
+  const wire::LinkId link = view.table().resolve(Ip::v4(0xc6130007))->link;
+  view.routes_read();
+  LinkEvent gone = vlan_event(20, 8, wire::kEtherVlan, 10);
+  gone.gone = true;
+  EXPECT_TRUE(view.apply(gone));
+  EXPECT_TRUE(view.routes_doubtful());
+  EXPECT_FALSE(view.table().resolve(Ip::v4(0xc6130007)));
+  EXPECT_FALSE(view.index_of(link));
+  view.apply(vlan_event(25, 7, wire::kEtherVlan, 11));
+  EXPECT_EQ(view.index_of(link), 25) << "the number is free again";
+  EXPECT_FALSE(view.mac_of({link, Ip::v4(0xc6130007)})) << "but not its neighbours";
+}
+
+TEST_F(View, FullReadingBeginsWithoutVlans) {
+  view.apply(vlan_event(20, 8, wire::kEtherVlan, 10));
+  view.forget_all();
+  wire::Vlan vlan;
+  vlan.push(wire::kEtherVlan, 10);
+  EXPECT_FALSE(view.table().has_vlan(1, vlan));
+  EXPECT_TRUE(view.index_of(1)) << "ports stay";
+}
+
 TEST_F(View, RouteIsReplacedAndRemoved) {
   const Prefix all{Ip::v4(0), 0};
   const Ip far = Ip::v4(0xc6130001);
@@ -131,8 +182,8 @@ TEST(NeighbourQueue, ReleasesInOrderAndIsBounded) {
   NeighbourQueue q;
   const NeighbourQueue::Neighbour a{0, kPeer};
   for (std::uintptr_t i = 1; i <= NeighbourQueue::kPerNeighbour; ++i)
-    EXPECT_TRUE(q.hold(a, {fake_frame(i), 0, {}}));
-  EXPECT_FALSE(q.hold(a, {fake_frame(999), 0, {}})) << "the bound per neighbour";
+    EXPECT_TRUE(q.hold(a, {fake_frame(i), 0, 0, {}}));
+  EXPECT_FALSE(q.hold(a, {fake_frame(999), 0, 0, {}})) << "the bound per neighbour";
   const auto out = q.release(a);
   ASSERT_EQ(out.size(), NeighbourQueue::kPerNeighbour);
   EXPECT_EQ(out.front().frame, fake_frame(1));
@@ -145,19 +196,19 @@ TEST(NeighbourQueue, IsBoundedInAll) {
   NeighbourQueue q;
   std::size_t held = 0;
   for (std::uint32_t i = 0; i < 2 * NeighbourQueue::kTotal; ++i) {
-    held += q.hold({0, Ip::v4(i)}, {fake_frame(i + 1), 0, {}}) ? 1 : 0;
+    held += q.hold({0, Ip::v4(i)}, {fake_frame(i + 1), 0, 0, {}}) ? 1 : 0;
   }
   EXPECT_EQ(held, NeighbourQueue::kTotal);
   EXPECT_EQ(q.clear().size(), NeighbourQueue::kTotal);
-  EXPECT_TRUE(q.hold({0, kPeer}, {fake_frame(1), 0, {}}));
+  EXPECT_TRUE(q.hold({0, kPeer}, {fake_frame(1), 0, 0, {}}));
 }
 
 TEST(NeighbourQueue, OnlyOldFramesExpire) {
   NeighbourQueue q;
   EXPECT_EQ(q.next_due(), kNever);
   const Instant t0 = Instant{} + seconds(5);
-  q.hold({0, kPeer}, {fake_frame(1), 3, t0});
-  q.hold({0, kPeer}, {fake_frame(2), 0, t0 + seconds(1)});
+  q.hold({0, kPeer}, {fake_frame(1), 3, 0, t0});
+  q.hold({0, kPeer}, {fake_frame(2), 0, 0, t0 + seconds(1)});
   EXPECT_EQ(q.next_due(), t0 + NeighbourQueue::kLimit);
   EXPECT_TRUE(q.expire(t0 + NeighbourQueue::kLimit).empty());
   const auto out = q.expire(t0 + NeighbourQueue::kLimit + milliseconds(1));

@@ -140,6 +140,9 @@ TEST_P(BothFamilies, WrittenHeadersAreParsedBack) {
     out.window = static_cast<std::uint16_t>(rng.next());
     out.flags = static_cast<std::uint8_t>(rng.next());
     out.tos = static_cast<std::uint8_t>(rng.next());
+    for (std::uint32_t tags = rng.below(3); tags != 0; --tags)
+      out.vlan.push(rng.below(2) == 0 ? kEtherVlan : kEtherServiceVlan,
+                    static_cast<std::uint16_t>(1 + rng.below(4094)));
     out.payload_length = static_cast<std::uint16_t>(payload.size());
     out.payload_sum = test::naive_sum(payload);
     OptionBuffer options;
@@ -149,7 +152,7 @@ TEST_P(BothFamilies, WrittenHeadersAreParsedBack) {
     d.has_map = rng.below(2) == 0;
     if (rng.below(2) == 0) options.dss(d);
     const std::size_t n = write_headers(room.data() + kMaxHeaders, out, options.padded(), ChecksumMode::full);
-    ASSERT_EQ(n, 14 + ip_header() + 20 + options.size());
+    ASSERT_EQ(n, 14 + out.vlan.bytes() + ip_header() + 20 + options.size());
     const ByteView frame = ByteView(room).subspan(kMaxHeaders - n);
     TcpFrame f;
     ASSERT_EQ(parse_frame(frame, Trust::verify, f), FrameKind::tcp);
@@ -160,6 +163,8 @@ TEST_P(BothFamilies, WrittenHeadersAreParsedBack) {
     ASSERT_EQ(f.flags, out.flags);
     ASSERT_EQ(f.ecn, out.tos & 3);
     ASSERT_EQ(f.source_mac, out.source);
+    ASSERT_EQ(f.vlan, out.vlan);
+    ASSERT_EQ(f.l3_offset, 14 + out.vlan.bytes());
     ASSERT_EQ(fuzz::check_rewritten(frame, f), "");
   }
 }

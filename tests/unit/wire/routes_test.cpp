@@ -8,11 +8,11 @@ namespace {
 Ip ip(const char* text) { return *parse_ip(text); }
 Mac mac(std::uint8_t last) { return Mac{{2, 0, 0, 0, 0, last}}; }
 
-RouteTable::Route route(const char* prefix, std::uint8_t port, const char* gateway = nullptr,
+RouteTable::Route route(const char* prefix, LinkId link, const char* gateway = nullptr,
                         std::uint32_t metric = 0) {
   RouteTable::Route r;
   r.prefix = *parse_prefix(prefix);
-  r.port = port;
+  r.link = link;
   if (gateway != nullptr) r.gateway = ip(gateway);
   r.metric = metric;
   return r;
@@ -21,8 +21,8 @@ RouteTable::Route route(const char* prefix, std::uint8_t port, const char* gatew
 class Routes : public testing::Test {
  protected:
   Routes() {
-    table.add_port(0, mac(10), 1500, true);
-    table.add_port(1, mac(11), 9000, true);
+    table.add_link(0, {.port = 0, .up = true, .mtu = 1500, .mac = mac(10)});
+    table.add_link(1, {.port = 1, .up = true, .mtu = 9000, .mac = mac(11)});
     table.add_address(0, *parse_prefix("198.18.0.1/24"));
     table.add_address(0, *parse_prefix("fe80::1/64"));
     table.add_address(0, *parse_prefix("2001:db8::1/64"));
@@ -85,10 +85,10 @@ TEST_F(Routes, LowerMetricWinsWhateverTheOrder) {
 
 TEST_F(Routes, PortsThatAreDownAreLeftOut) {
   table.add_route(route("203.0.113.0/24", 1));
-  table.add_port(1, mac(11), 9000, false);
+  table.add_link(1, {.port = 1, .up = false, .mtu = 9000, .mac = mac(11)});
   EXPECT_EQ(table.resolve(ip("203.0.113.1"))->port, 0) << "the default route takes over";
   EXPECT_EQ(table.resolve(ip("198.19.0.1"))->port, 0);
-  table.add_port(0, mac(10), 1500, false);
+  table.add_link(0, {.port = 0, .up = false, .mtu = 1500, .mac = mac(10)});
   EXPECT_FALSE(table.resolve(ip("203.0.113.1")));
   EXPECT_FALSE(table.source_for(ip("203.0.113.1")));
 }
@@ -138,6 +138,29 @@ TEST_F(Routes, Rfc5549Ipv4ByAnIpv6Gateway) {
   table.add_route(route("203.0.113.0/24", 0, "fe80::fe"));
   table.add_neighbour(0, ip("fe80::fe"), mac(42));
   EXPECT_EQ(table.resolve(ip("203.0.113.1"))->destination, mac(42));
+}
+
+TEST_F(Routes, VlanIsALinkOfItsOwn) {
+  Vlan vlan;
+  vlan.push(kEtherVlan, 100);
+  table.add_link(9, {.port = 1, .up = true, .mtu = 1496, .mac = mac(11), .vlan = vlan});
+  table.add_address(9, *parse_prefix("203.0.113.1/24"));
+  table.add_route(route("203.0.113.0/24", 9));
+  table.add_neighbour(9, ip("203.0.113.7"), mac(7));
+  table.add_neighbour(1, ip("203.0.113.8"), mac(8));
+  auto hop = table.resolve(ip("203.0.113.7"));
+  ASSERT_TRUE(hop && hop->resolved);
+  EXPECT_EQ(hop->link, 9);
+  EXPECT_EQ(hop->port, 1);
+  EXPECT_EQ(hop->vlan, vlan);
+  EXPECT_EQ(hop->mtu, 1496);
+  EXPECT_EQ(table.source_for(ip("203.0.113.7")), ip("203.0.113.1"));
+  EXPECT_FALSE(table.resolve(ip("203.0.113.8"))->resolved) << "seen on the port, not in the VLAN";
+  EXPECT_TRUE(table.has_vlan(1, vlan));
+  EXPECT_FALSE(table.has_vlan(0, vlan)) << "another port";
+  EXPECT_NE(table.link(9), nullptr);
+  EXPECT_EQ(table.link(5), nullptr);
+  EXPECT_EQ(table.link(10), nullptr);
 }
 
 }  // namespace
