@@ -205,7 +205,8 @@ void Connection::finish(Context& ctx) {
 
 void Connection::reset(Context& ctx, Failure why) {
   if (state_ == State::closed) return;
-  if (state_ != State::syn_sent && state_ != State::time_wait) send_reset(ctx);
+  const bool unknown = state_ == State::syn_sent && snd_una_ == iss_;
+  if (!unknown && state_ != State::time_wait) send_reset(ctx);
   close(ctx, why);
 }
 

@@ -82,8 +82,8 @@ bool Connection::acceptable(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   if (starts_in || ends_in || (length == 0 && f.seq == rcv_nxt_)) return true;
   // A closed window takes no data, but ACKs and RSTs at its edge still count.
   if (window == 0 && f.seq == rcv_nxt_ && length != 0 && !f.has(wire::kSyn)) {
-    receive_ack(ctx, f);
-    if (state_ != State::closed) on_options(ctx, f);
+    if (f.has(wire::kRst)) return true;
+    if (f.has(wire::kAck) && receive_ack(ctx, f) && state_ != State::closed) on_options(ctx, f);
     if (state_ != State::closed) ack_soon(ctx);
     ctx.drop(m, Drop::receive_budget);
     return false;
@@ -192,6 +192,7 @@ void Connection::receive_syn_sent(Context& ctx, const TcpFrame& f, rte_mbuf* m) 
   if (!f.has(wire::kSyn) || !good_ack)
     return ctx.drop(m, Drop::bad_flags);  // no simultaneous open: we never listen there
   take_peer_options(ctx, f);
+  snd_una_ = snd_nxt_;
   if (!on_syn_ack(ctx, f)) return rte_pktmbuf_free(m);
   become_established(ctx, f);
   ack_soon(ctx);
