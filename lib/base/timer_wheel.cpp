@@ -46,28 +46,34 @@ std::uint64_t TimerWheel::next_stop(std::uint64_t target) const {
   return turn_end < target ? turn_end : target;
 }
 
+// First slot from `i` on that holds an alarm; kSlots: none.
+std::uint64_t TimerWheel::first_used(unsigned level, std::uint64_t i) const {
+  while (i < kSlots) {
+    const std::uint64_t word = used_[level][i / 64] >> (i % 64);
+    if (word == 0) {
+      i = (i / 64 + 1) * 64;
+      continue;
+    }
+    i += static_cast<std::uint64_t>(std::countr_zero(word));
+    if (!slots_[level][i].empty()) return i;
+    ++i;
+  }
+  return kSlots;
+}
+
 Instant TimerWheel::next_due() const {
+  const auto at = [](std::uint64_t turn, std::uint64_t slot, unsigned level) {
+    const std::uint64_t tick = (turn << (kBits * (level + 1))) + (slot << (kBits * level));
+    return Instant(Duration(static_cast<std::int64_t>(tick << kTickShift)));
+  };
   for (unsigned level = 0; level < kLevels; ++level) {
     const std::uint64_t here = (now_tick_ >> (kBits * level)) & kMask;
-    for (std::uint64_t i = level == 0 ? here : here + 1; i < kSlots; ++i) {
-      if ((used_[level][i / 64] >> (i % 64)) == 0) {
-        i |= 63;
-        continue;
-      }
-      if ((used_[level][i / 64] >> (i % 64) & 1) == 0 || slots_[level][i].empty()) continue;
-      const std::uint64_t base = now_tick_ >> (kBits * (level + 1)) << (kBits * (level + 1));
-      const std::uint64_t tick = base + (i << (kBits * level));
-      return Instant(Duration(static_cast<std::int64_t>(tick << kTickShift)));
-    }
+    const std::uint64_t i = first_used(level, level == 0 ? here : here + 1);
+    if (i < kSlots) return at(now_tick_ >> (kBits * (level + 1)), i, level);
   }
-  for (std::uint64_t i = 0; i < kSlots; ++i) {  // the top level wraps
-    if (!slots_[kLevels - 1][i].empty()) {
-      const std::uint64_t turn = ((now_tick_ >> (kBits * kLevels)) + 1) << (kBits * kLevels);
-      return Instant(
-          Duration(static_cast<std::int64_t>((turn + (i << (kBits * (kLevels - 1)))) << kTickShift)));
-    }
-  }
-  return kNever;
+  constexpr unsigned kTop = kLevels - 1;
+  const std::uint64_t i = first_used(kTop, 0);  // the top level wraps
+  return i < kSlots ? at((now_tick_ >> (kBits * kLevels)) + 1, i, kTop) : kNever;
 }
 
 }  // namespace braid

@@ -89,6 +89,7 @@ class TimerWheel {
   void place(Alarm& alarm, std::uint64_t tick);
   void cascade();
   [[nodiscard]] std::uint64_t next_stop(std::uint64_t target) const;
+  [[nodiscard]] std::uint64_t first_used(unsigned level, std::uint64_t i) const;
   void set_bit(unsigned level, std::uint64_t i) { used_[level][i / 64] |= 1ULL << (i % 64); }
   void clear_bit(unsigned level, std::uint64_t i) { used_[level][i / 64] &= ~(1ULL << (i % 64)); }
 
