@@ -61,6 +61,8 @@ class App final : public tcp::StreamUser {
   [[nodiscard]] std::uint64_t foreign_at() const { return foreign_at_; }
   [[nodiscard]] Instant last_byte_at() const { return last_byte_at_; }
   [[nodiscard]] Duration longest_gap() const { return longest_gap_; }
+  // Measures gaps anew; the one under way counts whole.
+  void forget_gaps() { longest_gap_ = Duration{0}; }
   void resume_reading() { plan_.stop_reading_at = kNoLimit; }
   Plan& plan() { return plan_; }
 

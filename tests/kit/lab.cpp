@@ -113,16 +113,18 @@ Remote& Lab::remote(unsigned port, std::uint16_t source_port, std::uint32_t init
 App& Lab::fetch(const Plan& plan, bool joins) {
   App& app = client->connect_mptcp(listener(), plan);
   if (!joins) return app;
-  // An actor's job in miniature: looks every 5 ms whether the session can be joined.
+  // An actor's job in miniature: looks every 5 ms, and after two seconds seldom, whether the session can be
+  // joined.
   const auto look = std::make_shared<std::function<void()>>();
-  *look = [this, &app, weak = std::weak_ptr(look)] {
+  *look = [this, &app, began = world.now(), weak = std::weak_ptr(look)] {
     if (app.stream() == nullptr || closed_) return;
     auto& session = Host::session_of(app);
     if (session.may_join() && session.got_data_ack()) {
       for (unsigned i = 1; i < spec.access.size(); ++i) client->join(app, i, listener());
       return;
     }
-    if (const auto self = weak.lock()) world.at(world.elapsed() + 5ms, [self] { (*self)(); });
+    const Duration pause = world.now() - began < 2s ? Duration(5ms) : Duration(100ms);
+    if (const auto self = weak.lock()) world.at(world.elapsed() + pause, [self] { (*self)(); });
   };
   world.at(world.elapsed() + 5ms, [look] { (*look)(); });
   return app;

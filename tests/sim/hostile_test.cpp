@@ -5,6 +5,7 @@
 
 #include "kit/lab.hpp"
 #include "kit/mutant.hpp"
+#include "kit/seeds.hpp"
 
 namespace braid::kit {
 namespace {
@@ -59,8 +60,7 @@ TEST_F(Hostile, One) {
 
 // A tenth of BRAID_SEEDS (see seeds_test.cpp).
 TEST_P(HostileRange, SessionsEndAndNothingIsLeft) {
-  const char* wanted = std::getenv("BRAID_SEEDS");
-  const std::uint64_t count = (wanted == nullptr ? 300 : std::strtoull(wanted, nullptr, 10)) / 10;
+  const std::uint64_t count = seeds_wanted() / 10;
   for (std::uint64_t seed = 1 + count * GetParam() / 4; seed < 1 + count * (GetParam() + 1) / 4; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     run_one(seed);

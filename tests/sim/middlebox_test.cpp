@@ -8,6 +8,7 @@
 
 #include "kit/box_list.hpp"
 #include "kit/lab.hpp"
+#include "kit/seeds.hpp"
 
 namespace braid::kit {
 namespace {
@@ -265,8 +266,7 @@ class MiddleboxCell : public Middlebox, public ::testing::WithParamInterface<Cel
 // BRAID_SEED=n runs one seed of each cell; otherwise a fiftieth of BRAID_SEEDS (see seeds_test.cpp) for each.
 TEST_P(MiddleboxCell, BytesAreRightOrTheEndIsVisible) {
   const char* one_seed = std::getenv("BRAID_SEED");
-  const char* wanted = std::getenv("BRAID_SEEDS");
-  const std::uint64_t count = (wanted == nullptr ? 300 : std::strtoull(wanted, nullptr, 10)) / 50;
+  const std::uint64_t count = seeds_wanted() / 50;
   const std::uint64_t first = one_seed == nullptr ? 1 : std::strtoull(one_seed, nullptr, 10);
   const std::uint64_t last = one_seed == nullptr ? std::max<std::uint64_t>(count, 1) : first;
   for (std::uint64_t seed = first; seed <= last; ++seed)

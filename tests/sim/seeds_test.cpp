@@ -1,5 +1,7 @@
 // Byte equality over bad paths, for many seeds: loss, reordering, duplication and corruption on every link,
 // paths that are cut and come back, one and several workers.
+#include "kit/seeds.hpp"
+
 #include <cstdlib>
 
 #include "kit/lab.hpp"
@@ -115,8 +117,7 @@ TEST_F(Seeds, One) {
 }
 
 TEST_P(SeedRange, TransfersAreWhole) {
-  const char* wanted = std::getenv("BRAID_SEEDS");
-  const std::uint64_t count = wanted == nullptr ? 300 : std::strtoull(wanted, nullptr, 10);
+  const std::uint64_t count = seeds_wanted();
   const std::uint64_t begin = count * GetParam() / 8;
   range(1 + begin, count * (GetParam() + 1) / 8 - begin);
 }
