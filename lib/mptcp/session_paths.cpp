@@ -109,7 +109,7 @@ void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
 void Session::subflow_finished(Context& ctx, Subflow& sf) {
   // A peer that reads DSS has a DATA_ACK on its FIN too. Without, this FIN may stand for its stream's end, as
   // ours would for it.
-  if (phase_ == Phase::running && !peer_finished_ && sf.stripped() && !sf.joined()) {
+  if (phase_ == Phase::running && sf.stripped() && !sf.joined()) {
     mapping_missing(ctx, sf);
     if (!fallen_back()) return;
   }

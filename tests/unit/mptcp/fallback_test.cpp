@@ -228,6 +228,27 @@ TEST_F(MptcpFallback, R24_FinWithoutOptionsEndsThePlainStream) {
   EXPECT_TRUE(fin) << "the echo server's end";
 }
 
+// A box that acknowledges for us, without options, is reason enough for a client to fall back on its own. The mapping
+// it sent before covers all it has, DATA_FIN included; what it now waits for is our FIN behind our last byte.
+TEST_F(MptcpFallback, R24_FinWithoutOptionsBehindADataFinLeavesOurHalfOpen) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  m.data(c, 0, "all", 0, true);
+  c.say({.flags = F | A});
+  std::string got;
+  bool fin = false;
+  while (const auto h = c.next(100ms)) {
+    EXPECT_FALSE(fin) << describe(*h);
+    got += h->data;
+    fin = h->has(F);
+    c.say({});
+  }
+  EXPECT_EQ(got, "all") << "the echo";
+  EXPECT_TRUE(fin);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::stripped), 1U);
+}
+
 TEST_F(MptcpFallback, R24_FinWithOptionsIsNotTheStreamsEnd) {
   Lab& l = scripted();
   MpClient m(l);
