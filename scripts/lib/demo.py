@@ -1,7 +1,6 @@
 """What scripts/demo measures and tells, once everything is built: see there."""
 
 import argparse
-import hashlib
 import json
 import os
 import pathlib
@@ -13,7 +12,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/kernel"))
 
-from lab import CLIENT, GATEWAY, Lab, LabError, metric  # noqa: E402
+from lab import CLIENT, GATEWAY, Lab, LabError, file_digest, metric  # noqa: E402
 
 MB = 1_000_000
 SIZE_A, SIZE_B, SIZE_BOTH, SIZE_CUT, CUT_AT = 16 * MB, 32 * MB, 60 * MB, 30 * MB, 12 * MB
@@ -27,11 +26,6 @@ PICTURE = """
 
 def say(text=""):
     print(text, file=sys.stderr, flush=True)
-
-
-def digest_of(lab, size):
-    with open(lab.state / "www/file", "rb") as file:
-        return hashlib.sha256(file.read(size)).hexdigest()
 
 
 class Demo:
@@ -61,7 +55,7 @@ class Demo:
     def judge(self, got, size):
         if got["outcome"] != "done":
             raise LabError(f"a transfer ended with '{got['outcome']}' after {got['bytes']} bytes")
-        same = got["sha256"] == digest_of(self.lab, size)
+        same = got["sha256"] == file_digest(self.lab, size)
         self.bytes_ok = self.bytes_ok and same
         say(f"   {size // MB} MB in {got['seconds']:.1f} s: {got['mbps']:.1f} Mbit/s, SHA-256 {'equal' if same else 'DIFFERS'}")
         return got

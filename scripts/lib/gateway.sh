@@ -33,7 +33,7 @@ unhush_kernel() {
   done
 }
 
-# braid_config DRIVER WORKERS IDLE CPUS: the configuration file, on stdout.
+# braid_config DRIVER WORKERS IDLE CPUS TIMEOUTS: the configuration file, on stdout.
 braid_config() {
   local name port cores=''
   [[ $4 == any ]] || cores=", cores: [$4]"
@@ -64,12 +64,13 @@ YAML
 metrics: { listen: "127.0.0.1:9464" }
 control: { socket: $STATE/braid.sock }
 YAML
+  [[ -z $5 ]] || echo "timeouts: $5"
 }
 
 # says TEXT: whether the gateway has logged TEXT; also true when it has ended, which ends the wait.
 says() { grep -q "$1" "$STATE/log/gateway" || ! alive gateway; }
 
-start_braid() { # DRIVER WORKERS IDLE CPUS
+start_braid() { # DRIVER WORKERS IDLE CPUS TIMEOUTS
   local braidd=${BRAID_BUILD:-$BRAID_ROOT/build}/app/braidd
   [[ -x $braidd ]] || die "$braidd is not there; run scripts/build first"
   braid_config "$@" >"$STATE/braid.yaml"
@@ -123,11 +124,11 @@ start_testpmd() { # DRIVER
   wait_until 20 testpmd says "io packet forwarding - ports=2" && alive gateway
 }
 
-# start_gateway KIND DRIVER WORKERS IDLE CPUS
+# start_gateway KIND DRIVER WORKERS IDLE CPUS TIMEOUTS
 start_gateway() {
   echo "$1" >"$STATE/gateway"
   case $1 in
-    braid) start_braid "$2" "$3" "$4" "$5" ;;
+    braid) start_braid "$2" "$3" "$4" "$5" "$6" ;;
     haproxy) start_haproxy "$5" ;;
     testpmd) start_testpmd "$2" ;;
     none) ;;

@@ -22,13 +22,12 @@ start_links() { # PROFILE [BOX]
   }
 }
 
-# put_box BOX: the links begin anew, with a middlebox on link a, or without one (none).
-put_box() {
-  local profile
+# put_links PROFILE BOX: the links begin anew, with a middlebox on link a, or without one (none).
+put_links() {
   need_links
-  profile=$(<"$STATE/profile")
   stop links
-  start_links "$profile" "${1#none}"
+  echo "$1" >"$STATE/profile"
+  start_links "$1" "${2#none}"
 }
 
 need_links() { alive links || die "this lab has no emulated links; start it with: scripts/lab up --profile dsl+lte"; }

@@ -14,6 +14,7 @@ refuse  5005  nobody listens
 stuck   5006  accepts, never reads, never writes
 slow    5007  as sink, but reads 2 MiB per second
 nowhere 5008  the server's address does not exist
+whole   5009  reads a length and so many bytes, then answers with their SHA-256; tells of an early end that looked clean
 "
 
 services() { awk 'NF { print $1, $2 }' <<<"$SERVICES"; }

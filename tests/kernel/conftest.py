@@ -1,7 +1,6 @@
 """Labs for the tests. BRAID_TEST_GATEWAY=haproxy runs what can be run on the kernel's own MPTCP instead."""
 
 import contextlib
-import hashlib
 import os
 import pathlib
 import signal
@@ -114,20 +113,6 @@ class Watch:
 @pytest.fixture
 def watch():
     return Watch
-
-
-def file_digest(lab, size):
-    """SHA-256 of the first `size` bytes of the server's file."""
-    with open(lab.state / "www/file", "rb") as file:
-        return hashlib.sha256(file.read(size)).hexdigest()
-
-
-def uploaded_digest(lab, name):
-    """SHA-256 of an uploaded file, which is removed."""
-    path = lab.state / "www/upload" / name
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.unlink()
-    return digest
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The lab of scripts/lab as a Python object, used by the tests, the demo and the benchmark."""
 
 import collections
+import hashlib
 import json
 import os
 import pathlib
@@ -92,7 +93,7 @@ class Lab:
 
     @staticmethod
     def _flags(options):
-        return [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        return [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
 
     def command(self, *words, check=True):
         """scripts/lab WORDS…; returns what it printed."""
@@ -150,6 +151,20 @@ class Lab:
         """Braid's metrics: {(name, frozenset of (label, value)): number}."""
         script = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9464/metrics', timeout=5).read().decode())"
         return parse_metrics(self.on("gw", sys.executable, "-c", script))
+
+
+def file_digest(lab, size):
+    """SHA-256 of the first `size` bytes of the server's file."""
+    with open(lab.state / "www/file", "rb") as file:
+        return hashlib.sha256(file.read(size)).hexdigest()
+
+
+def uploaded_digest(lab, name):
+    """SHA-256 of an uploaded file, which is removed."""
+    path = lab.state / "www/upload" / name
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.unlink()
+    return digest
 
 
 def parse_metrics(text):

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from conftest import file_digest, uploaded_digest
-from lab import GATEWAY, metric
+from lab import GATEWAY, file_digest, metric, uploaded_digest
 
 MIB = 1 << 20
 SIZE = 24 * MIB

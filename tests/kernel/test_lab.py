@@ -12,7 +12,8 @@ from conftest import NAME
 from lab import ROOT, Lab
 
 pytestmark = pytest.mark.usefixtures("braid_only")
-COMMANDS = {"lab": ["scripts/lab", "up", "--gateway", "none"], "demo": ["scripts/demo", "--json"]}
+COMMANDS = {"lab": ["scripts/lab", "up", "--gateway", "none"], "demo": ["scripts/demo", "--json"],
+            "soak": ["scripts/soak", "--minutes", "1"]}
 
 
 def hear_signals():

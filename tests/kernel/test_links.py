@@ -2,8 +2,8 @@
 
 import pytest
 
-from conftest import KIND, NAME, file_digest, uploaded_digest
-from lab import GATEWAY, Lab
+from conftest import KIND, NAME
+from lab import GATEWAY, Lab, file_digest, uploaded_digest
 
 # Behind these every transfer is whole: with MPTCP where the box lets it be, else as plain TCP. What the others of
 # `lab box list` do to a stream is held against the simulator's matrix.

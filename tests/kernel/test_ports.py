@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from conftest import BRAIDD, NAME, file_digest, serving
-from lab import GATEWAY, Lab
+from conftest import BRAIDD, NAME, serving
+from lab import GATEWAY, Lab, file_digest
 
 pytestmark = pytest.mark.usefixtures("braid_only")
 BRAIDCTL = BRAIDD.parent / "braidctl"

@@ -1,11 +1,12 @@
 """Both ends of the lab's traffic, on plain sockets: `traffic.py serve` on the server, the other commands on the client.
 
 Client commands print one JSON object per line: progress lines {"bytes": N} if asked for, and at the end the result,
-which has "outcome": done, reset, refused, eof (the stream ended early), timeout (no byte for --patience seconds)
-or bad_answer. Exit status is 0 whenever a result was printed; the caller judges it.
+which has "outcome": done, reset, refused, eof (the stream ended early), timeout (no byte for --patience seconds),
+broken_off (as asked), lost_by_client (see early_end) or bad_answer. Exit status is 0 whenever a result was printed; the caller judges it.
 """
 
 import argparse
+import ctypes
 import hashlib
 import json
 import os
@@ -19,11 +20,13 @@ IPPROTO_MPTCP = 262
 SOL_MPTCP = 284
 MPTCP_INFO = 1
 MPTCP_INFO_FALLBACK = 1
+TCPI_BYTES_RECEIVED = 128  # offset in struct tcp_info
 CHUNK = 256 * 1024
 MIB = 1 << 20
+EARLY_END = "an end that looked clean and was none"
 
 PORTS = {"http": 80, "source": 5001, "sink": 5002, "echo": 5003, "abort": 5004, "refuse": 5005, "stuck": 5006,
-         "slow": 5007, "nowhere": 5008}
+         "slow": 5007, "nowhere": 5008, "whole": 5009}
 
 
 # --- server ---------------------------------------------------------------------------------------------------
@@ -46,6 +49,20 @@ def serve_sink(conn, bytes_per_second=0):
 
 def serve_slow(conn):
     serve_sink(conn, 2 * MIB)
+
+
+def serve_whole(conn):
+    digest = hashlib.sha256()
+    with conn.makefile("rb") as stream:
+        head = stream.read(8)
+        left = struct.unpack("!Q", head)[0] if len(head) == 8 else CHUNK
+        while left and (data := stream.read(min(left, CHUNK))):
+            digest.update(data)
+            left -= len(data)
+        if left or stream.read(1):
+            print(f"{EARLY_END}: {left} bytes are missing", flush=True)
+            return
+    conn.sendall(digest.hexdigest().encode())
 
 
 def serve_echo(conn):
@@ -82,7 +99,7 @@ def accept_forever(listener, handler):
 
 def serve(_):
     handlers = {"source": serve_source, "sink": serve_sink, "abort": serve_abort, "stuck": serve_stuck,
-                "slow": serve_slow, "echo": serve_echo}
+                "slow": serve_slow, "echo": serve_echo, "whole": serve_whole}
     threads = []
     for name, handler in handlers.items():
         listener = socket.create_server(("", PORTS[name]), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
@@ -140,6 +157,17 @@ def mptcp_state(conn):
     return {"mptcp": not struct.unpack_from("<I", info, 8)[0] & MPTCP_INFO_FALLBACK, "joined": info[0]}
 
 
+def early_end(conn, expected):
+    """What a clean end is that came before `expected` bytes: `eof`, or `lost_by_client` when the client's own TCP has
+    received them all. Linux (6.18) loses its place in a connection that has fallen back from MPTCP where a
+    retransmitted segment overlaps only in part with what is there, and then tells its program of an end."""
+    if conn.proto == IPPROTO_MPTCP and not mptcp_state(conn)["mptcp"]:
+        arrived = struct.unpack_from("<Q", conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), TCPI_BYTES_RECEIVED)[0]
+        if arrived >= expected:
+            return "lost_by_client"
+    return "eof"
+
+
 def outcome_of(error):
     if isinstance(error, ConnectionRefusedError):
         return "refused"
@@ -151,17 +179,17 @@ def outcome_of(error):
 
 
 def http_head(conn):
-    """Reads an HTTP response head; returns (status, body length or None, first body bytes)."""
+    """Reads an HTTP response head; returns (status, its length, body length, first body bytes)."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = conn.recv(CHUNK)
         if not more:
-            raise EOFError
+            raise EOFError(early_end(conn, len(data) + 2))  # a FIN counts as a byte
         data += more
     head, _, rest = data.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     fields = dict(line.lower().split(": ", 1) for line in lines[1:])
-    return int(lines[0].split()[1]), int(fields.get("content-length", 0)), rest
+    return int(lines[0].split()[1]), len(head) + 4, int(fields.get("content-length", 0)), rest
 
 
 def host_of(args):
@@ -174,7 +202,7 @@ def download(args, meter, result):
     with dial(args, PORTS["http"]) as conn:
         conn.sendall(f"GET /file HTTP/1.1\r\nHost: {host_of(args)}\r\nRange: bytes=0-{args.bytes - 1}\r\n"
                      "Connection: close\r\n\r\n".encode())
-        status, length, first = http_head(conn)
+        status, head, length, first = http_head(conn)
         if status != 206 or length != args.bytes:
             return "bad_answer"
         digest.update(first)
@@ -183,7 +211,7 @@ def download(args, meter, result):
         while meter.bytes < length:
             size = conn.recv_into(buffer)
             if not size:
-                return "eof"
+                return early_end(conn, head + length)
             digest.update(memoryview(buffer)[:size])
             meter.add(size)
             if args.slow:
@@ -209,7 +237,7 @@ def upload(args, meter, result):
         conn.sendall(f"PUT /upload/{args.name} HTTP/1.1\r\nHost: {host_of(args)}\r\nContent-Length: {args.bytes}\r\n"
                      "Connection: close\r\n\r\n".encode())
         send_random(conn, args.bytes, meter, digest)
-        status, _, _ = http_head(conn)
+        status, *_ = http_head(conn)
         result.update(mptcp_state(conn))
         result["sha256"] = digest.hexdigest()
         return "done" if status in (201, 204) else "bad_answer"
@@ -226,6 +254,35 @@ def sink(args, meter, result):
         while data := conn.recv(128):
             answer += data
         return "done" if answer.decode() == digest.hexdigest() else ("bad_answer" if answer else "eof")
+
+
+def break_off(conn):
+    """Resets the connection, MPTCP or plain: connecting to AF_UNSPEC dissolves it (connect(2))."""
+    ctypes.CDLL(None).connect(conn.fileno(), struct.pack("H14x", socket.AF_UNSPEC), 16)
+
+
+def pledge(args, meter, result):
+    """Sends a length and --bytes to `whole`, closes its half, and compares the digest that comes back. Never ends
+    cleanly before all is sent: what fails is reset, and so is the connection after --break-off bytes."""
+    digest = hashlib.sha256()
+    with dial(args, PORTS["whole"]) as conn:
+        try:
+            conn.sendall(struct.pack("!Q", args.bytes))
+            send_random(conn, args.break_off or args.bytes, meter, digest)
+            result.update(mptcp_state(conn))
+            if args.break_off:
+                break_off(conn)
+                return "broken_off"
+            conn.shutdown(socket.SHUT_WR)
+            answer = b""
+            while data := conn.recv(128):
+                answer += data
+        except OSError:
+            break_off(conn)
+            raise
+        if len(answer) < 2 * digest.digest_size:
+            return early_end(conn, 2 * digest.digest_size)
+        return "done" if answer.decode() == digest.hexdigest() else "bad_answer"
 
 
 def echo_once(args, meter, count):
@@ -254,7 +311,7 @@ def echo_once(args, meter, count):
         if failures:
             raise failures[0]
         if received < count:
-            return "eof", mptcp_state(conn)
+            return early_end(conn, count), mptcp_state(conn)
         return ("done" if got.digest() == sent.digest() else "bad_answer"), mptcp_state(conn)
 
 
@@ -361,8 +418,8 @@ def run_client(args):
     result = {}
     try:
         result["outcome"] = args.command(args, meter, result)
-    except EOFError:
-        result["outcome"] = "eof"
+    except EOFError as error:
+        result["outcome"] = error.args[0]
     except OSError as error:
         result["outcome"] = outcome_of(error)
         result["error"] = str(error)
@@ -373,7 +430,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     commands.add_parser("serve").set_defaults(command=serve)
-    for function in (download, upload, sink, echo, many, talk, rate, ping):
+    for function in (download, upload, sink, pledge, echo, many, talk, rate, ping):
         sub = commands.add_parser(function.__name__, help=function.__doc__)
         sub.set_defaults(command=function)
         sub.add_argument("--to", required=True, help="address of the listener")
@@ -385,6 +442,7 @@ def parse(argv):
         sub.add_argument("--name", default="upload")
         sub.add_argument("--service", choices=PORTS, default="sink")
         sub.add_argument("--slow", type=int, default=0, help="bytes per second to read at most")
+        sub.add_argument("--break-off", type=int, default=0)
         sub.add_argument("--count", type=int, default=1)
         sub.add_argument("--seconds", type=float, default=3)
         sub.add_argument("--direction", choices=("down", "up"), default="down")
