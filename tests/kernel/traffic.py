@@ -20,7 +20,8 @@ IPPROTO_MPTCP = 262
 SOL_MPTCP = 284
 MPTCP_INFO = 1
 MPTCP_INFO_FALLBACK = 1
-TCPI_BYTES_RECEIVED = 128  # offset in struct tcp_info
+TCPI_BYTES_ACKED = 120  # offset in struct tcp_info; behind it tcpi_bytes_received
+TCP_FIN_ACKNOWLEDGED = (5, 6, 7)  # FIN_WAIT2, TIME_WAIT, CLOSE
 CHUNK = 256 * 1024
 MIB = 1 << 20
 EARLY_END = "an end that looked clean and was none"
@@ -157,13 +158,16 @@ def mptcp_state(conn):
     return {"mptcp": not struct.unpack_from("<I", info, 8)[0] & MPTCP_INFO_FALLBACK, "joined": info[0]}
 
 
-def early_end(conn, expected):
-    """What a clean end is that came before `expected` bytes: `eof`, or `lost_by_client` when the client's own TCP has
-    received them all. Linux (6.18) loses its place in a connection that has fallen back from MPTCP where a
-    retransmitted segment overlaps only in part with what is there, and then tells its program of an end."""
+def early_end(conn, expected, sent):
+    """What a clean end is that came before `expected` bytes, the program having sent `sent`: `eof`, or `lost_by_client`
+    when the client's own TCP has received them all, or was acknowledged its FIN without having sent all.
+
+    Linux (6.18) does both on a connection that it has taken for fallen back from MPTCP in mid-stream: it loses its place
+    where a segment overlaps only in part with what is there, and sends no more than 65,535 bytes before the FIN."""
     if conn.proto == IPPROTO_MPTCP and not mptcp_state(conn)["mptcp"]:
-        arrived = struct.unpack_from("<Q", conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), TCPI_BYTES_RECEIVED)[0]
-        if arrived >= expected:
+        info = conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        acknowledged, received = struct.unpack_from("<QQ", info, TCPI_BYTES_ACKED)
+        if received >= expected or (info[0] in TCP_FIN_ACKNOWLEDGED and acknowledged < sent):
             return "lost_by_client"
     return "eof"
 
@@ -178,13 +182,13 @@ def outcome_of(error):
     return type(error).__name__
 
 
-def http_head(conn):
+def http_head(conn, sent):
     """Reads an HTTP response head; returns (status, its length, body length, first body bytes)."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = conn.recv(CHUNK)
         if not more:
-            raise EOFError(early_end(conn, len(data) + 2))  # a FIN counts as a byte
+            raise EOFError(early_end(conn, len(data) + 2, sent))  # a FIN counts as a byte
         data += more
     head, _, rest = data.partition(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
@@ -202,7 +206,7 @@ def download(args, meter, result):
     with dial(args, PORTS["http"]) as conn:
         conn.sendall(f"GET /file HTTP/1.1\r\nHost: {host_of(args)}\r\nRange: bytes=0-{args.bytes - 1}\r\n"
                      "Connection: close\r\n\r\n".encode())
-        status, head, length, first = http_head(conn)
+        status, head, length, first = http_head(conn, 0)
         if status != 206 or length != args.bytes:
             return "bad_answer"
         digest.update(first)
@@ -211,7 +215,7 @@ def download(args, meter, result):
         while meter.bytes < length:
             size = conn.recv_into(buffer)
             if not size:
-                return early_end(conn, head + length)
+                return early_end(conn, head + length, 0)
             digest.update(memoryview(buffer)[:size])
             meter.add(size)
             if args.slow:
@@ -237,7 +241,7 @@ def upload(args, meter, result):
         conn.sendall(f"PUT /upload/{args.name} HTTP/1.1\r\nHost: {host_of(args)}\r\nContent-Length: {args.bytes}\r\n"
                      "Connection: close\r\n\r\n".encode())
         send_random(conn, args.bytes, meter, digest)
-        status, *_ = http_head(conn)
+        status, *_ = http_head(conn, args.bytes)
         result.update(mptcp_state(conn))
         result["sha256"] = digest.hexdigest()
         return "done" if status in (201, 204) else "bad_answer"
@@ -281,7 +285,7 @@ def pledge(args, meter, result):
             break_off(conn)
             raise
         if len(answer) < 2 * digest.digest_size:
-            return early_end(conn, 2 * digest.digest_size)
+            return early_end(conn, 2 * digest.digest_size, args.bytes)
         return "done" if answer.decode() == digest.hexdigest() else "bad_answer"
 
 
@@ -311,7 +315,7 @@ def echo_once(args, meter, count):
         if failures:
             raise failures[0]
         if received < count:
-            return early_end(conn, count), mptcp_state(conn)
+            return early_end(conn, count, count), mptcp_state(conn)
         return ("done" if got.digest() == sent.digest() else "bad_answer"), mptcp_state(conn)
 
 
@@ -322,21 +326,24 @@ def echo(args, meter, result):
 
 
 def many(args, meter, result):
-    """--count short echo connections at once."""
+    """--count short echo connections, --at-once of them at a time (all)."""
     outcomes = {}
     lock = threading.Lock()
-    barrier = threading.Barrier(args.count)
+    at_once = args.at_once or args.count
+    barrier = threading.Barrier(at_once)
 
-    def one():
+    def some(count):
         barrier.wait()
-        try:
-            outcome, _ = echo_once(args, Meter(), args.bytes)
-        except OSError as error:
-            outcome = outcome_of(error)
-        with lock:
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        for _ in range(count):
+            try:
+                outcome, _ = echo_once(args, Meter(), args.bytes)
+            except OSError as error:
+                outcome = outcome_of(error)
+            with lock:
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
-    threads = [threading.Thread(target=one) for _ in range(args.count)]
+    share, rest = divmod(args.count, at_once)
+    threads = [threading.Thread(target=some, args=(share + (number < rest),)) for number in range(at_once)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -444,6 +451,7 @@ def parse(argv):
         sub.add_argument("--slow", type=int, default=0, help="bytes per second to read at most")
         sub.add_argument("--break-off", type=int, default=0)
         sub.add_argument("--count", type=int, default=1)
+        sub.add_argument("--at-once", type=int, default=0)
         sub.add_argument("--seconds", type=float, default=3)
         sub.add_argument("--direction", choices=("down", "up"), default="down")
     return parser.parse_args(argv)

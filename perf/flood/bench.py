@@ -1,0 +1,132 @@
+"""What honest clients get while SYNs from random addresses come in, against what they get in quiet, in the same run.
+
+The client reaches Braid over access links of 120 and 40 Mbit/s, which are what limits it in quiet. braid-flood sends on the
+access router's wire toward Braid. CPU 1 belongs to Braid's worker, CPU 0 to everything else, the flood included.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/kernel"))
+
+from lab import GATEWAY, Lab, LabError, metric  # noqa: E402
+
+FLOOD = pathlib.Path(os.environ.get("BRAID_BUILD", ROOT / "build")) / "perf/braid-flood"
+PORT = 5003  # echo's, where the honest clients connect too
+AT_ONCE = 5  # of each protocol
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Flood:
+    """braid-flood on the access router. As a context manager it runs until the block's end; then `kpps` is known."""
+
+    def __init__(self, lab, kpps):
+        mac = lab.on("gw", "cat", "/sys/class/net/wan/address").strip()
+        self._argv = lab.argv("isp", "taskset", "-c", "0", FLOOD, "--device", "wan", "--to", f"{GATEWAY[4]}:{PORT}", "--mac", mac,
+                              "--kpps", kpps, "--seconds", 120)
+        self.kpps = 0.0
+
+    def __enter__(self):
+        self._process = subprocess.Popen(list(map(str, self._argv)), stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        said, _ = self._process.communicate(timeout=10)
+        if self._process.returncode:
+            raise LabError("braid-flood failed")
+        self.kpps = json.loads(said)["kpps"]
+
+
+def honest(lab, args, during):
+    """One established download and new connections beside it, inside the context manager `during`, which begins when the
+    download is under way. Returns its Mbit/s and how many connections were good."""
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(lab.start("rate", to=GATEWAY[4], seconds=args.seconds, progress=1_000_000, patience=30))
+        stream.until(1_000_000)
+        stack.enter_context(during)
+        connects = [stack.enter_context(lab.start("many", to=GATEWAY[4], proto=proto, bytes=200, count=args.connects // 2,
+                                                  at_once=AT_ONCE)) for proto in ("mptcp", "tcp")]
+        good = sum(transfer.result()["outcomes"].get("done", 0) for transfer in connects)
+        got = stream.result()
+    if got["outcome"] != "done" or not got["joined"]:
+        raise LabError(f"the established connection failed: {got}")
+    return got["mbps"], good
+
+
+def counts(lab):
+    samples = lab.metrics()
+    return {"cookies": metric(samples, "braid_tcp_syn_cookies_total", event="sent"),
+            "missed": metric(samples, "braid_port_missed_total", port="wan")}
+
+
+def measure(lab, args):
+    found = {"quiet": [], "goodput": [], "kpps": [], "connects": 0}
+    for number in range(args.rounds):
+        quiet, _ = honest(lab, args, contextlib.nullcontext())
+        flood = Flood(lab, args.kpps)
+        flooded, good = honest(lab, args, flood)
+        found["quiet"].append(quiet)
+        found["goodput"].append(flooded / quiet)
+        found["kpps"].append(flood.kpps)
+        found["connects"] += good
+        say(f"round {number + 1}: quiet {quiet:.0f} Mbit/s, under {flood.kpps:.0f} kpps {flooded:.0f} Mbit/s, "
+            f"{good} of {args.connects // 2 * 2} connects good")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--connects", type=int, default=1000, help="new connections in a round, half of them MPTCP")
+    parser.add_argument("--kpps", type=float, default=250, help="thousands of SYNs per second")
+    args = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # the lab goes with us
+    if len(os.sched_getaffinity(0)) < 2:
+        say("the flood benchmark needs two CPUs")
+        return 1
+    try:
+        with Lab(f"braidflood-{os.getpid()}", profile="fast", idle="spin", cpus="1") as lab:
+            for process in ("nginx", "traffic"):
+                subprocess.run(["taskset", "-a", "-p", "-c", "0", str(lab.pid(process))], check=True, stdout=subprocess.DEVNULL)
+            # Answers to addresses that nobody has go nowhere, and nobody complains of them.
+            lab.on("isp", "ip", "route", "add", "blackhole", "198.18.0.0/15")
+            before = counts(lab)
+            found = measure(lab, args)
+            after = counts(lab)
+            if not lab.gateway_alive():
+                raise LabError("braidd has ended")
+    except LabError as error:
+        say(f"flood benchmark: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("the lab is gone")
+        return 130
+    if after["cookies"] == before["cookies"]:
+        say("flood benchmark: no SYN cookie was sent, so this was no flood")
+        return 1
+    print(json.dumps({"flood_kpps": round(statistics.median(found["kpps"])),
+                      "flood_goodput_ratio": round(statistics.median(found["goodput"]), 3),
+                      "flood_quiet_mbps": round(statistics.median(found["quiet"])),
+                      "flood_connects_ok": round(found["connects"] / (args.connects // 2 * 2 * args.rounds), 5),
+                      "flood_cookies": round(after["cookies"] - before["cookies"]),
+                      "flood_missed": round(after["missed"] - before["missed"])}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
