@@ -80,7 +80,8 @@ std::optional<std::uint64_t> Engine::cookie_key(const Flow& flow, SubSeq peer, S
   return {};
 }
 
-// The segment that completes a handshake whose SYN was answered by a cookie. False: it does not.
+// The segment that completes a handshake whose SYN was answered by a cookie. False: it does not, and is to be
+// refused.
 bool Engine::accept_cookie(Arrival& a, const relay::Listener& listener) {
   const wire::TcpFrame& f = a.tcp;
   if (ctx_.now >= cookies_until_ || draining_ || !f.has(wire::kAck) || f.has(wire::kRst)) return false;
@@ -88,7 +89,11 @@ bool Engine::accept_cookie(Arrival& a, const relay::Listener& listener) {
   const auto kept = cookie_.check(f.flow, f.seq - 1, f.ack - 1, stamp, ctx_.now);
   if (!kept) {
     ctx_.count(Counter::tcp_cookies_failed);
-    return false;
+    // What comes behind a third ACK that was lost cannot be told from what never had a cookie. A reset would
+    // end an honest client; without one it sends first what came first, and that has the cookie.
+    const bool late = (f.payload_length != 0 || f.has(wire::kFin)) && SynCookie::timely(f.ack - 1, ctx_.now);
+    if (late) ctx_.drop(a.frame, stats::Drop::no_connection);
+    return late;
   }
   ctx_.count(Counter::tcp_cookies_accepted);
   make_room();

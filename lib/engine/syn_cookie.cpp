@@ -42,12 +42,13 @@ SubSeq SynCookie::make(const Flow& flow, SubSeq peer, const Kept& kept, Instant 
   return SubSeq(head << 24 | mac(flow, peer, head, option_bits(kept)));
 }
 
+bool SynCookie::timely(SubSeq ours, Instant now) { return ((slot_of(now) - (ours.raw >> 27)) & 0x1f) <= 1; }
+
 std::optional<SynCookie::Kept> SynCookie::check(const Flow& flow, SubSeq peer, SubSeq ours,
                                                 std::uint32_t stamp, Instant now) const {
   const std::uint32_t head = ours.raw >> 24;
-  const std::uint32_t age = (slot_of(now) - (head >> 3)) & 0x1f;
   const std::uint32_t options = stamp != 0 ? stamp & kOptionMask : kNoScale;
-  if (age > 1 || mac(flow, peer, head, options) != (ours.raw & kMacMask)) return {};
+  if (!timely(ours, now) || mac(flow, peer, head, options) != (ours.raw & kMacMask)) return {};
   Kept out;
   out.mss = kSizes[head & 7];
   out.sack = (options & kSack) != 0;

@@ -33,6 +33,9 @@ class SynCookie {
   [[nodiscard]] std::optional<Kept> check(const Flow& flow, SubSeq peer, SubSeq ours, std::uint32_t stamp,
                                           Instant now) const;
 
+  // Whether that number's time is one of which cookies are good.
+  [[nodiscard]] static bool timely(SubSeq ours, Instant now);
+
   // `stamp` with the options of the SYN in its lowest six bits, never in the future.
   static std::uint32_t write_stamp(std::uint32_t stamp, const Kept& kept);
 
