@@ -5,6 +5,7 @@ access router's wire toward Braid. CPU 1 belongs to Braid's worker, CPU 0 to eve
 """
 
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -52,18 +53,18 @@ class Flood:
 
 def honest(lab, args, during):
     """One established download and new connections beside it, inside the context manager `during`, which begins when the
-    download is under way. Returns its Mbit/s and how many connections were good."""
+    download is under way. Returns its Mbit/s and how many connections ended how."""
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(lab.start("rate", to=GATEWAY[4], seconds=args.seconds, progress=1_000_000, patience=30))
         stream.until(1_000_000)
         stack.enter_context(during)
         connects = [stack.enter_context(lab.start("many", to=GATEWAY[4], proto=proto, bytes=200, count=args.connects // 2,
                                                   at_once=AT_ONCE)) for proto in ("mptcp", "tcp")]
-        good = sum(transfer.result()["outcomes"].get("done", 0) for transfer in connects)
+        outcomes = sum((collections.Counter(transfer.result()["outcomes"]) for transfer in connects), collections.Counter())
         got = stream.result()
     if got["outcome"] != "done" or not got["joined"]:
         raise LabError(f"the established connection failed: {got}")
-    return got["mbps"], good
+    return got["mbps"], outcomes
 
 
 def counts(lab):
@@ -77,13 +78,13 @@ def measure(lab, args):
     for number in range(args.rounds):
         quiet, _ = honest(lab, args, contextlib.nullcontext())
         flood = Flood(lab, args.kpps)
-        flooded, good = honest(lab, args, flood)
+        flooded, outcomes = honest(lab, args, flood)
         found["quiet"].append(quiet)
         found["goodput"].append(flooded / quiet)
         found["kpps"].append(flood.kpps)
-        found["connects"] += good
+        found["connects"] += outcomes["done"]
         say(f"round {number + 1}: quiet {quiet:.0f} Mbit/s, under {flood.kpps:.0f} kpps {flooded:.0f} Mbit/s, "
-            f"{good} of {args.connects // 2 * 2} connects good")
+            f"connects: {dict(outcomes)}")
     return found
 
 
