@@ -89,9 +89,10 @@ bool Engine::accept_cookie(Arrival& a, const relay::Listener& listener) {
   const auto kept = cookie_.check(f.flow, f.seq - 1, f.ack - 1, stamp, ctx_.now);
   if (!kept) {
     ctx_.count(Counter::tcp_cookies_failed);
-    // What comes behind a third ACK that was lost cannot be told from what never had a cookie. A reset would
-    // end an honest client; without one it sends first what came first, and that has the cookie.
-    const bool late = (f.payload_length != 0 || f.has(wire::kFin)) && SynCookie::timely(f.ack - 1, ctx_.now);
+    // What comes behind a third ACK that was lost, as data, a DATA_FIN or FIN, cannot be told from what never
+    // had a cookie. A reset would end an honest client; without one it sends first what came first, and that
+    // has the cookie.
+    const bool late = SynCookie::timely(f.ack - 1, ctx_.now);
     if (late) ctx_.drop(a.frame, stats::Drop::no_connection);
     return late;
   }
