@@ -228,8 +228,9 @@ TEST_F(MptcpFallback, R24_FinWithoutOptionsEndsThePlainStream) {
   EXPECT_TRUE(fin) << "the echo server's end";
 }
 
-// A box that acknowledges for us, without options, is reason enough for a client to fall back on its own. The mapping
-// it sent before covers all it has, DATA_FIN included; what it now waits for is our FIN behind our last byte.
+// A box that acknowledges for us, without options, is reason enough for a client to fall back on its own. The
+// mapping it sent before covers all it has, DATA_FIN included; what it now waits for is our FIN behind our
+// last byte.
 TEST_F(MptcpFallback, R24_FinWithoutOptionsBehindADataFinLeavesOurHalfOpen) {
   Lab& l = scripted();
   MpClient m(l);
