@@ -33,7 +33,7 @@ inline constexpr std::uint32_t kSmallSegment = 512;
 // Segments one connection may have on the way besides two for each that its congestion window holds.
 inline constexpr std::uint32_t kSegmentsOnTheWay = 32;
 // The send MSS is never lower, whatever a peer says (CVE-2019-11479).
-inline constexpr std::uint32_t kMinSegment = 88;
+inline constexpr std::uint32_t kMinSegment = 536;
 
 // Segments that one acknowledgement may make us pass on the way to what it reports (RFC 2018).
 inline constexpr unsigned kSackSteps = 512;

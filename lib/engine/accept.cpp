@@ -160,7 +160,9 @@ void Engine::join_here(Arrival& a, mptcp::Session& session) {
   make_room();
   mptcp::Subflow* sf = subflows_.get(a.tcp.flow, session.congestion, mptcp::Origin::join_passive);
   if (sf == nullptr) return refuse_join(a, Join::limit, Drop::connection_limit, RstReason::resources);
-  if (!session.attach(*sf) || !flows_.insert(a.hash, handle(Kind::subflow, subflows_.index_of(sf)))) {
+  const bool attached = session.attach(*sf);
+  if (!attached) session.doubt_paths(ctx_);  // one that died in silence makes room for the next attempt
+  if (!attached || !flows_.insert(a.hash, handle(Kind::subflow, subflows_.index_of(sf)))) {
     if (sf->session() != nullptr) session.detach(ctx_, *sf);
     subflows_.put(sf);
     return refuse_join(a, Join::limit, Drop::join_refused, RstReason::resources);
@@ -202,14 +204,7 @@ std::optional<std::uint8_t> Engine::local_address_id(const mptcp::Session& sessi
 }
 
 void Engine::refuse_join(Arrival& a, Join why, Drop drop, RstReason reason) {
-  if (a.handed && a.entry != kNoEntry) {
-    Message m;
-    m.kind = Message::Kind::release;
-    m.entry = a.entry;
-    m.serial = a.serial;
-    // Without an answer the client asks again, and the entry gets another chance to be released.
-    if (!handoff_.ring(settings_.worker, a.from).push(m)) return ctx_.drop(a.frame, Drop::handoff_full);
-  }
+  if (a.handed && a.entry != kNoEntry) owe_release({a.from, a.entry, a.serial});
   stats_.joins.add(why);
   refuse(a, drop, reason);
 }

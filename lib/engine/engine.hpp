@@ -83,6 +83,12 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
     const wire::TcpFrame* cookie;  // the SYN that a cookie has answered, when this is its third ACK
   };
   static constexpr std::uint32_t kNoEntry = 0xffffffff;
+  // A redirect entry of another worker that is to be released.
+  struct Owed {
+    std::uint8_t worker;
+    std::uint32_t entry;
+    std::uint32_t serial;
+  };
 
   // poll.cpp
   unsigned receive_ports();
@@ -145,6 +151,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   bool recycle(tcp::Connection& c);
   void make_room();
   void free_session(mptcp::Session& session);
+  void owe_release(const Owed& owed);
+  bool release_elsewhere(const Owed& owed);
   void release_redirect(std::uint32_t entry, std::uint32_t serial);
   // list.cpp
   void answer_requests();
@@ -194,7 +202,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   List<relay::Pair, tcp::TouchHook> touched_pairs_;
   List<relay::Pair, tcp::TouchHook> dead_pairs_;
   std::vector<mptcp::Session*> dead_sessions_;
-  List<tcp::Connection, tcp::TouchHook> unreleased_;  // dead subflows whose redirect entry is to be released
+  std::vector<Owed> owed_;  // releases of redirect entries that found the ring full; bounded by its capacity
 
   ListRequest* asked_ = nullptr;  // being answered
   Io* io_ = nullptr;

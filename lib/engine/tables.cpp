@@ -43,6 +43,7 @@ Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
       records_(4096),
       requests_(8) {
   dead_sessions_.reserve(settings.connections * 2);
+  owed_.reserve(std::size_t{settings.connections} * 2 * (settings.workers - 1));  // the others' entries
   const auto& listeners = settings_.relay->listeners;
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     for (const Endpoint& bind : listeners[i].binds) {
@@ -143,6 +144,22 @@ void Engine::release_redirect(std::uint32_t entry, std::uint32_t serial) {
   redirects_.put(r);
 }
 
+// Tells the worker whose redirect entry it is that it leads nowhere; what its ring does not take now it gets
+// later, for nothing else would free the entry.
+void Engine::owe_release(const Owed& owed) {
+  if (!owed_.empty() || !release_elsewhere(owed)) {
+    if (owed_.size() < owed_.capacity()) owed_.push_back(owed);
+  }
+}
+
+bool Engine::release_elsewhere(const Owed& owed) {
+  Message m;
+  m.kind = Message::Kind::release;
+  m.entry = owed.entry;
+  m.serial = owed.serial;
+  return handoff_.ring(settings_.worker, owed.worker).push(m);
+}
+
 void Engine::session_ended(tcp::Context&, mptcp::Session& session) { dead_sessions_.push_back(&session); }
 
 void Engine::pair_touched(relay::Pair& pair) {
@@ -204,16 +221,8 @@ void Engine::reap_connection(tcp::Connection& c) {
     return;
   }
   auto& sf = static_cast<mptcp::Subflow&>(c);
-  if (sf.origin_worker != mptcp::Subflow::kNoWorker) {
-    Message m;
-    m.kind = Message::Kind::release;
-    m.entry = sf.redirect_entry;
-    m.serial = sf.redirect_serial;
-    if (!handoff_.ring(settings_.worker, sf.origin_worker).push(m)) {  // the entry must not stay for ever
-      unreleased_.push_back(sf);
-      return;
-    }
-  }
+  if (sf.origin_worker != mptcp::Subflow::kNoWorker)
+    owe_release({sf.origin_worker, sf.redirect_entry, sf.redirect_serial});
   flows_.erase(hash, h);
   subflows_.put(&sf);
 }
@@ -262,7 +271,7 @@ void Engine::reap() {
     }
     reap_connection(*c);
   }
-  while (tcp::Connection* c = unreleased_.pop_front()) ctx_.dead.push_back(*c);
+  std::erase_if(owed_, [this](const Owed& o) { return release_elsewhere(o); });
   for (mptcp::Session* s : dead_sessions_) free_session(*s);
   dead_sessions_.clear();
   while (tcp::Connection* c = ctx_.again.pop_front()) ctx_.touched.push_back(*c);

@@ -106,6 +106,8 @@ class Session final : public tcp::Stream, public Alarm {
   void peer_removed(Context& ctx, const wire::RemoveAddr& r);
   void announcement_echoed(std::uint8_t id);
 
+  // Asks the peers of paths that have been quiet for long whether they are still there: a slot is wanted.
+  void doubt_paths(Context& ctx);
   // Attaches a subflow whose handshake is about to begin; false: all slots are taken.
   bool attach(Subflow& sf);
   void detach(Context& ctx, Subflow& sf);
@@ -134,6 +136,7 @@ class Session final : public tcp::Stream, public Alarm {
   // Options waiting for a ride on a segment without payload.
   bool take_announcement(wire::AddAddr& out);
   [[nodiscard]] bool announcement_is_large() const;
+  [[nodiscard]] bool holds_unread() const { return held_ != 0; }
   // Room for received bytes, the reassembly queue of the one plain subflow not counted.
   [[nodiscard]] std::uint32_t free_room(const Context& ctx) const;
 

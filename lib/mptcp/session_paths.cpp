@@ -8,6 +8,12 @@ namespace braid::mptcp {
 
 using stats::Counter;
 
+void Session::doubt_paths(Context& ctx) {
+  constexpr std::uint32_t kUnheardMs = 30'000;
+  for (Subflow* sf : subflows_)
+    if (sf != nullptr && sf->can_send() && millis(ctx.now) - sf->last_heard_ms() > kUnheardMs) sf->doubt(ctx);
+}
+
 bool Session::attach(Subflow& sf) {
   const auto free = std::find(subflows_.begin(), subflows_.end(), nullptr);
   if (free == subflows_.end() || subflow_count() >= profile_.max_subflows) return false;
@@ -123,11 +129,20 @@ void Session::subflow_finished(Context& ctx, Subflow& sf) {
 }
 
 void Session::subflow_silent(Context& ctx, Subflow& sf) {
-  if (phase_ != Phase::running || sf.stale) return;
+  if (phase_ != Phase::running) return;
   const bool other = std::any_of(subflows_.begin(), subflows_.end(), [&sf](const Subflow* o) {
     return o != nullptr && o != &sf && o->usable() && !o->stale;
   });
   if (!other) return;
+  if (sf.stale) {
+    // What it keeps has arrived by another path and counts against the buffer all the same: a fast path that
+    // died may hold so much of it that the stream stands still.
+    constexpr unsigned kBackoffs = 2;
+    const auto kept = static_cast<std::int64_t>(unfreed_) - (write_end_ - snd_una_);
+    if (sf.backoffs() > kBackoffs && kept > budget_ / 4)
+      sf.reset_with(ctx, stats::RstReason::performance, Failure::timed_out);
+    return;
+  }
   sf.stale = true;
   ctx.count(Counter::mptcp_subflows_stale);
   reinject_from(sf.slot, false);
@@ -210,13 +225,13 @@ void Session::peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a) 
   sf.bare_soon(ctx);
 }
 
-// Rule 38: hearsay does not kill a path. The subflow is set aside and probed; an answer brings it back,
-// silence ends it by its own time-outs. The last one is left alone.
+// Rule 38: hearsay does not kill a path. The subflow is set aside and asked; an answer brings it back,
+// silence ends it.
 void Session::peer_removed(Context& ctx, const wire::RemoveAddr& r) {
   for (unsigned i = 0; i < r.count; ++i) {
     for (Subflow* sf : subflows_) {
       if (sf == nullptr || sf->remote_id != r.ids[i] || !sf->usable() || sf->stale) continue;
-      sf->probe(ctx);
+      sf->doubt(ctx);
       subflow_silent(ctx, *sf);
     }
   }

@@ -31,7 +31,7 @@ void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
     return;
   }
   ctx.count(Counter::mptcp_out_of_order);
-  if (flight_->early.full()) {
+  if (ctx.buffers_scarce || flight_->early.full()) {
     ctx.stats.drops.add(Drop::receive_pieces);  // not acknowledged at data level: the peer sends it again
     return tcp::free_segment(s);
   }

@@ -298,6 +298,8 @@ void Subflow::become_plain(bool told) {
   recompute_mss(before);
 }
 
+bool Subflow::holds_unread() const { return session_ != nullptr && session_->holds_unread(); }
+
 std::uint32_t Subflow::receive_room(const Context& ctx) const {
   if (session_ == nullptr) return 0;
   if (session_->phase() == Phase::handshake || session_->fallen_back()) {

@@ -87,6 +87,7 @@ class Subflow final : public tcp::Connection {
   void before_output(Context& ctx) override;
   void on_time_wait(Context& ctx) override;
   [[nodiscard]] bool omit_timestamps(const Segment* s) const override;
+  [[nodiscard]] bool holds_unread() const override;
   [[nodiscard]] std::uint32_t receive_room(const Context& ctx) const override;
   [[nodiscard]] bool shared_window() const override {
     return session_ != nullptr && !session_->fallen_back();

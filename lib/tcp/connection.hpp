@@ -94,6 +94,9 @@ class Connection : public Alarm, public TouchHook {
     probe_due_ = true;
     touch(ctx);
   }
+  // There is reason to think that the peer is gone: it is asked a few times, and without an answer the
+  // connection is reset.
+  void doubt(Context& ctx);
   void ack_soon(Context& ctx) {
     ack_now_ = true;
     touch(ctx);
@@ -197,6 +200,8 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] virtual bool omit_timestamps(const Segment* /*s*/) const { return false; }
   // State closed was reached; `why` is none after a clean close. The object is freed at the end of the turn.
   virtual void on_closed(Context& ctx, Failure why) = 0;
+  // Whether bytes received in order wait for the other side.
+  [[nodiscard]] virtual bool holds_unread() const = 0;
   // Bytes the peer may send beyond what was received in order.
   virtual std::uint32_t receive_room(const Context& ctx) const = 0;
   // Whether the window advertised follows receive_room() alone (a subflow's, which is its session's), or a
@@ -314,6 +319,7 @@ class Connection : public Alarm, public TouchHook {
   void retransmit_timeout(Context& ctx);
   void tail_probe(Context& ctx);
   void on_life_timer(Context& ctx);
+  void ask_again(Context& ctx);
   void settle(Context& ctx);
   void empty_queues(Context& ctx);
   void become(Context& ctx, State next);
@@ -371,6 +377,7 @@ class Connection : public Alarm, public TouchHook {
   bool probe_due_ : 1 = false;   // window or keepalive probe to be sent
   bool cwnd_limited_ : 1 = false;
   bool lingering_ : 1 = false;    // no user any more
+  bool doubted_ : 1 = false;      // asked whether it is there, and not heard since
   bool ecn_on_ : 1 = false;       // agreed on, or asked for while the handshake lasts
   bool ecn_echo_ : 1 = false;     // a mark has come that the peer has not answered yet
   bool cwr_due_ : 1 = false;      // the window was reduced: the next new data says so

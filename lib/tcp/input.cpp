@@ -34,6 +34,7 @@ void Connection::receive(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
   if (!f.has(wire::kAck)) return ctx.drop(m, Drop::bad_flags);
   last_heard_ms_ = millis(ctx.now);
   keepalives_ = 0;
+  doubted_ = false;
   if (state_ == State::syn_received) {
     if (f.ack != snd_nxt_) {  // 3.10.7.4: not the acknowledgement of our SYN
       refuse_ack(ctx, f);
@@ -208,7 +209,8 @@ void Connection::become_established(Context& ctx, const TcpFrame& f) {
   max_snd_wnd_ = std::max(max_snd_wnd_, snd_wnd_);
   snd_wl1_ = f.seq;
   snd_wl2_ = f.ack;
-  last_heard_ms_ = flight_->progress_ms = millis(ctx.now);
+  last_heard_ms_ = millis(ctx.now);
+  if (flight_ != &Flight::none()) flight_->progress_ms = last_heard_ms_;
   set_timer(ctx, SendTimer::none, kNever);
   become(ctx, State::established);
   on_established(ctx);

@@ -33,6 +33,7 @@ class PlainStream final : public Connection, public Stream {
   void on_unqueued(Context& ctx, Segment& s) override;
   void on_send_room(Context& ctx) override { wake(ctx); }
   void on_closed(Context& ctx, Failure why) override;
+  [[nodiscard]] bool holds_unread() const override { return held_ != 0; }
   [[nodiscard]] std::uint32_t receive_room(const Context& ctx) const override;
   void wake(Context& ctx) {
     if (user != nullptr) user->touch(ctx);

@@ -26,6 +26,11 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   touch(ctx);
   if (s.length == 0) return free_segment(s);  // old data before a new FIN, or all beyond the window
   if (s.seq == rcv_nxt_) {
+    // The last buffers are for those that let theirs go: whoever's reader does not read waits.
+    if (ctx.buffers_scarce && holds_unread()) {
+      ctx.stats.drops.add(Drop::no_buffer);
+      return free_segment(s);
+    }
     deliver(ctx, s);
     if (flight_->early.empty()) return;
     ack_now_ = true;  // RFC 5681 4.2: a gap was (partly) filled

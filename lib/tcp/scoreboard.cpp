@@ -39,13 +39,20 @@ bool is_duplicate_report(const wire::TcpFrame& f) {
 }
 }  // namespace
 
-// Behind the run of SACKed segments that begins with `first`, which remembers the way.
+// Behind the run of SACKed segments that `first` stands in. Each of them that was passed remembers the run's
+// last (sent_later), so that no part of the way is gone twice.
 Segment* Connection::behind_run(Segment& first) {
-  Segment* s = &first;
-  while (s != nullptr && s != flight_->unsent && s->is(Segment::kSacked))
-    s = s->sent_later != nullptr ? s->sent_later : s->sent_next;
-  first.sent_later = s;
-  return s;
+  const auto step = [](const Segment& s) { return s.sent_later != nullptr ? s.sent_later : s.sent_next; };
+  Segment* last = &first;
+  for (Segment* s = step(first); s != nullptr && s != flight_->unsent && s->is(Segment::kSacked);
+       s = step(*s))
+    last = s;
+  for (Segment* s = &first; s != last;) {
+    Segment* next = step(*s);
+    s->sent_later = last;
+    s = next;
+  }
+  return last->sent_next;
 }
 
 // The first segment at or after `begin`; nullptr: it is further than the peer may make us look.

@@ -13,10 +13,16 @@ class SentOrder {
 
   // `s` was sent just now.
   void push_back(Segment& s) { insert_after(back_, s); }
-  // `s` was sent at s.sent_us, which is not long ago.
-  void insert(Segment& s) {
-    Segment* at = back_;
-    while (at != nullptr && static_cast<std::int32_t>(at->sent_us - s.sent_us) > 0) at = at->sent_earlier;
+  // `s` was sent at s.sent_us. The search begins at `near`, which stands here (nullptr: at the front):
+  // putting back segments in their own order takes one walk for all.
+  void insert_near(Segment* near, Segment& s) {
+    const auto newer = [&s](const Segment& o) {
+      return static_cast<std::int32_t>(o.sent_us - s.sent_us) > 0;
+    };
+    Segment* at = near;
+    while (at != nullptr && newer(*at)) at = at->sent_earlier;
+    for (Segment* n = at == nullptr ? front_ : at->sent_later; n != nullptr && !newer(*n); n = n->sent_later)
+      at = n;
     insert_after(at, s);
   }
   // Behind `at`, which stands here; nullptr: at the front.

@@ -9,6 +9,7 @@ using stats::Counter;
 
 namespace {
 constexpr unsigned kKeepaliveProbes = 9;
+constexpr unsigned kPersistWhenScarce = 5;  // probes: from 6 s on
 constexpr Duration kKeepaliveInterval = std::chrono::seconds(75);
 // RFC 8985 7.2: the peer may hold back the ACK of a single segment.
 constexpr Duration kWorstDelayedAck = std::chrono::milliseconds(50);
@@ -78,6 +79,9 @@ void Connection::on_send_timer(Context& ctx) {
       if (flight_->head != flight_->unsent) return retransmit_timeout(ctx);  // the window's worth was sent
       if (millis(ctx.now) - last_heard_ms_ > ctx.timeouts.user.count() / 1'000'000)
         return reset(ctx, Failure::timed_out);
+      // A peer may keep its window closed for as long as it answers (RFC 9293 3.8.6.1), but not where others
+      // need the buffers (RFC 6429 5).
+      if (ctx.buffers_scarce && backoffs_ >= kPersistWhenScarce) return reset(ctx, Failure::timed_out);
       probe_due_ = true;
       ctx.count(Counter::tcp_zero_window_probes);
       if (backoffs_ < 10) ++backoffs_;
@@ -152,11 +156,30 @@ void Connection::linger(Context& ctx) {
   file_alarm(ctx);
 }
 
+void Connection::doubt(Context& ctx) {
+  if (doubted_ || !synchronised() || state_ == State::time_wait) return;
+  doubted_ = true;
+  keepalives_ = 0;
+  ask_again(ctx);
+}
+
+// The next of the questions to a peer in doubt, each after twice the time of the one before.
+void Connection::ask_again(Context& ctx) {
+  constexpr unsigned kQuestions = 4;
+  if (keepalives_ >= kQuestions) return reset(ctx, Failure::timed_out);
+  life_due_ = {ctx.now + (rtt_.rto() + std::chrono::milliseconds(500)) * (1U << keepalives_), ctx.now};
+  ++keepalives_;
+  ctx.count(Counter::tcp_keepalives);
+  probe(ctx);
+  file_alarm(ctx);
+}
+
 void Connection::on_life_timer(Context& ctx) {
   life_due_ = {};
   if (state_ == State::time_wait) return close(ctx, Failure::none);
   if (!synchronised()) return close(ctx, Failure::timed_out);
   if (lingering_) return reset(ctx, Failure::timed_out);
+  if (doubted_) return ask_again(ctx);
   const Duration idle = std::chrono::milliseconds(millis(ctx.now) - last_heard_ms_);
   if (ctx.timeouts.keepalive.count() == 0) return;
   if (idle < ctx.timeouts.keepalive) {

@@ -58,11 +58,13 @@ void Connection::undo(Context& ctx) {
   cc_.ssthresh = std::max(cc_.ssthresh, u.ssthresh);
   flight_->growth = u.growth;
   flight_->recovery = Recovery::open;
+  Segment* before = nullptr;
   for (Segment* s = flight_->head; s != flight_->unsent && flight_->lost_bytes != 0; s = s->sent_next) {
     if (!s->is(Segment::kLost)) continue;
     s->clear(Segment::kLost);
     flight_->lost_bytes -= s->length;
-    flight_->order.insert(*s);
+    flight_->order.insert_near(before, *s);
+    before = s;
   }
   flight_->lost_hint = nullptr;
   reordering_ = true;

@@ -47,7 +47,7 @@ bool BurstIo::punt(unsigned, rte_mbuf* frame) {
   return true;
 }
 
-bool BurstIo::resolve(unsigned, const Ip&, rte_mbuf* frame) {
+bool BurstIo::resolve(const wire::Hop& /*hop*/, rte_mbuf* frame) {
   rte_pktmbuf_free(frame);
   return true;
 }

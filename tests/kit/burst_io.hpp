@@ -35,7 +35,7 @@ class BurstIo final : public engine::Io {
   unsigned receive(unsigned port, rte_mbuf** frames, unsigned max) override;
   unsigned transmit(unsigned port, rte_mbuf** frames, unsigned count) override;
   bool punt(unsigned port, rte_mbuf* frame) override;
-  bool resolve(unsigned port, const Ip& next, rte_mbuf* frame) override;
+  bool resolve(const wire::Hop& hop, rte_mbuf* frame) override;
 
  private:
   unsigned ports_;
