@@ -62,8 +62,9 @@ void check_gateways(Walk& walk, const Network& network, const std::string& path,
     if (own) {
       walk.mistake_at(here, to_string(gateway) + " is the " + what + "'s own address; must be the router's");
     } else if (!has_family(network.addresses, gateway)) {
-      walk.mistake_at(here, std::string("is an ") + family(gateway) + " gateway, but the " + what +
-                                " has no " + family(gateway) + " address; add one to " + path + ".addresses");
+      std::string text = std::string("is an ") + family(gateway) + " gateway, but the ";
+      text.append(what).append(" has no ").append(family(gateway)).append(" address; add one to ");
+      walk.mistake_at(here, text.append(path).append(".addresses"));
     } else if (!on_link) {
       walk.mistake_at(here, to_string(gateway) + " is in none of the " + what +
                                 "'s subnets; must be a neighbour's address");

@@ -32,6 +32,8 @@ constexpr std::array kOwned{
     Owned{"-m", "dpdk.memory"},           Owned{"--socket-mem", "dpdk.memory"},
     Owned{"--no-huge", "dpdk.hugepages"}, Owned{"--file-prefix", "dpdk.file_prefix"},
 };
+// What makes EAL end at once, or join a process that Braid is not.
+constexpr std::array kUseless{"-h", "--help", "-v", "--version", "--proc-type"};
 
 void read_eal(Walk& walk, const Item& list, std::vector<std::string>& out) {
   for (const auto& item : elements(walk, list, 64, false)) {
@@ -43,6 +45,10 @@ void read_eal(Walk& walk, const Item& list, std::vector<std::string>& out) {
                          (std::isdigit(static_cast<unsigned char>(name[2])) != 0);  // "-m512"
       return name == o.argument || glued;
     });
+    if (std::find(kUseless.begin(), kUseless.end(), name) != kUseless.end()) {
+      walk.mistake(item, quote(argument) + " would keep Braid from serving; remove it");
+      continue;
+    }
     if (owned != kOwned.end()) {
       walk.mistake(item, quote(argument) + " clashes with what Braid sets itself; use " +
                              std::string(owned->setting) + " instead");

@@ -25,6 +25,8 @@ start_links() { # PROFILE [BOX]
 # put_links PROFILE BOX: the links begin anew, with a middlebox on link a, or without one (none).
 put_links() {
   need_links
+  # Before anything stops: a name that is none must not cost the lab its links.
+  [[ $2 == none ]] || "$(links_program)" --list-boxes | grep -qx -- "$2" || usage_error "no box '$2'; 'lab box list' prints their names"
   stop links
   echo "$1" >"$STATE/profile"
   start_links "$1" "${2#none}"

@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import KIND, NAME
-from lab import GATEWAY, Lab, file_digest, uploaded_digest
+from lab import GATEWAY, Lab, LabError, file_digest, uploaded_digest
 
 # Behind these every transfer is whole: with MPTCP where the box lets it be, else as plain TCP. What the others of
 # `lab box list` do to a stream is held against the simulator's matrix.
@@ -58,3 +58,18 @@ def test_middlebox(boxed_lab, box):
 
 def test_every_box_has_a_name_that_the_lab_knows(boxed_lab):
     assert set(BOXES) <= set(boxed_lab.command("box", "list").split())
+
+
+def test_a_box_that_is_none_leaves_the_links_alone(boxed_lab):
+    before = boxed_lab.pid("links")
+    with pytest.raises(LabError, match="no box 'nonsense'"):
+        boxed_lab.command("box", "nonsense")
+    assert boxed_lab.pid("links") == before
+    assert boxed_lab.client("ping", to=GATEWAY[4], count=1, patience=2)["outcome"] == "done"
+
+
+@pytest.mark.parametrize("command", ["down", "status", "links"])
+def test_surplus_words_are_refused(boxed_lab, command):
+    with pytest.raises(LabError, match="takes no argument"):
+        boxed_lab.command(command, "--help")
+    assert boxed_lab.gateway_alive()

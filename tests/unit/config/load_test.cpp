@@ -101,6 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
               "5:16: dpdk.memory: \"100MB\" is not a size; must be a number of bytes or one with KiB, MiB or "
               "GiB, from "
               "64MiB to 1024GiB"},
+        Wrong{"dpdk: {eal: [\"--proc-type=secondary\"]}",
+              "5:14: dpdk.eal[0]: \"--proc-type=secondary\" would keep Braid from serving; remove it"},
+        Wrong{"dpdk: {eal: [\"--help\"]}",
+              "5:14: dpdk.eal[0]: \"--help\" would keep Braid from serving; remove it"},
         Wrong{"dpdk: {eal: [-l, \"1\"]}",
               "5:14: dpdk.eal[0]: \"-l\" clashes with what Braid sets itself; use workers.cores instead"},
         Wrong{"limits: {buffer_per_connection: 65MiB}",
