@@ -147,9 +147,7 @@ void Engine::release_redirect(std::uint32_t entry, std::uint32_t serial) {
 // Tells the worker whose redirect entry it is that it leads nowhere; what its ring does not take now it gets
 // later, for nothing else would free the entry.
 void Engine::owe_release(const Owed& owed) {
-  if (!owed_.empty() || !release_elsewhere(owed)) {
-    if (owed_.size() < owed_.capacity()) owed_.push_back(owed);
-  }
+  if (!release_elsewhere(owed) && owed_.size() < owed_.capacity()) owed_.push_back(owed);
 }
 
 bool Engine::release_elsewhere(const Owed& owed) {
@@ -271,7 +269,7 @@ void Engine::reap() {
     }
     reap_connection(*c);
   }
-  std::erase_if(owed_, [this](const Owed& o) { return release_elsewhere(o); });
+  while (!owed_.empty() && release_elsewhere(owed_.back())) owed_.pop_back();
   for (mptcp::Session* s : dead_sessions_) free_session(*s);
   dead_sessions_.clear();
   while (tcp::Connection* c = ctx_.again.pop_front()) ctx_.touched.push_back(*c);
