@@ -50,7 +50,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   hear_congestion_echo(ctx, f);
   if (flight_->recovery == Recovery::fast) {
     reduce_window(a, flight_->lost_bytes > lost_before);
-  } else if (a.delivered != 0) {
+  } else if (a.delivered != 0 && !(ecn_on_ && f.has(wire::kEce))) {  // no growth on an echo (RFC 3168 6.1.2)
     grow_window(ctx, a);
   }
   if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);
