@@ -93,7 +93,7 @@ bool Engine::accept_cookie(Arrival& a, const relay::Listener& listener) {
     // had a cookie. A reset would end an honest client; without one it sends first what came first, and that
     // has the cookie.
     const bool late = SynCookie::timely(f.ack - 1, ctx_.now);
-    if (late) ctx_.drop(a.frame, stats::Drop::no_connection);
+    if (late) ctx_.drop(a.frame, stats::Drop::before_first);
     return late;
   }
   ctx_.count(Counter::tcp_cookies_accepted);
