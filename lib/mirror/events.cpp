@@ -74,10 +74,10 @@ void parse_vlan(const Attributes& link, LinkEvent& e) {
   if (!link.has(IFLA_LINKINFO) || !link.has(IFLA_LINK)) return;
   Attributes info;
   mnl_attr_parse_nested(link.at[IFLA_LINKINFO], collect, &info);
-  constexpr std::string_view kKind = "vlan";
-  if (!info.has(IFLA_INFO_KIND) || !info.has(IFLA_INFO_DATA) || info.size(IFLA_INFO_KIND) < kKind.size() ||
-      std::memcmp(info.data(IFLA_INFO_KIND), kKind.data(), kKind.size()) != 0)
-    return;
+  if (!info.has(IFLA_INFO_KIND) || !info.has(IFLA_INFO_DATA)) return;
+  std::string_view kind(reinterpret_cast<const char*>(info.data(IFLA_INFO_KIND)), info.size(IFLA_INFO_KIND));
+  if (kind.ends_with('\0')) kind.remove_suffix(1);
+  if (kind != "vlan") return;
   Attributes vlan;
   mnl_attr_parse_nested(info.at[IFLA_INFO_DATA], collect, &vlan);
   if (!vlan.has(IFLA_VLAN_ID) || vlan.size(IFLA_VLAN_ID) != 2) return;

@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "base/address.hpp"
+#include "wire/ethernet.hpp"
 
 namespace braid::mirror {
 
 // A VLAN device on a TAP device, or on another VLAN device.
 struct VlanSettings {
   std::string name;
-  std::string parent;           // empty: the TAP device
-  std::uint16_t type = 0x8100;  // tag's EtherType
+  std::string parent;                     // empty: the TAP device
+  std::uint16_t type = wire::kEtherVlan;  // of its tag
   std::uint16_t id = 1;
   std::vector<Prefix> addresses;
   std::vector<Ip> gateways;

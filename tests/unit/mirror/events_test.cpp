@@ -53,7 +53,7 @@ TEST(Events, VlanDeviceSaysWhatItIsOn) {
 }
 
 TEST(Events, OtherKindsOfLinksAreNoVlans) {
-  for (const char* kind : {"veth", "vla", ""}) {
+  for (const char* kind : {"veth", "vla", "vlans", ""}) {
     Message m;
     m.begin<ifinfomsg>(RTM_NEWLINK)->ifi_index = 9;
     mnl_attr_put_u32(m.header(), IFLA_LINK, 7);
