@@ -38,6 +38,7 @@ void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
   if (flight_ == &tcp::Flight::none()) {
     tcp::Flight* f = ctx.flights.get(tcp::Space::data);
     if (f == nullptr) {
+      ctx.count(Counter::invariant);
       ctx.stats.drops.add(Drop::receive_pieces);
       return tcp::free_segment(s);
     }

@@ -131,13 +131,13 @@ bool Session::cut_to(Context& ctx, Segment& s, std::uint16_t room) {
   return true;
 }
 
-// Hands `s` to `sf`: itself when no other subflow still holds it, else a copy of its descriptor.
+// Hands `s` to `sf`: itself when no other subflow still holds it, else a copy of its descriptor. False: there
+// is no memory, and `sf` may have ended for it.
 bool Session::give(Context& ctx, Subflow& sf, Segment& s) {
   if (s.is(Segment::kInSent)) return give_copy(ctx, sf, s);
   s.path = sf.slot;
   sf.count_bytes(ctx, s.length);
-  sf.push(ctx, s);
-  return true;
+  return sf.push(ctx, s);
 }
 
 // In as many pieces as this path needs, which may take smaller segments than the one that failed.
@@ -155,7 +155,10 @@ bool Session::give_copy(Context& ctx, Subflow& sf, Segment& s) {
     piece->set(Segment::kCopy);
     piece->path = sf.slot;
     sf.count_bytes(ctx, piece->length);
-    sf.push(ctx, *piece);
+    if (!sf.push(ctx, *piece)) {
+      if (rest != nullptr) tcp::free_segment(*rest);
+      return false;
+    }
     if (rest == nullptr) {
       s.path = sf.slot;
       return true;

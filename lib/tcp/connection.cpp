@@ -71,7 +71,10 @@ Connection::~Connection() {
 Flight* Connection::busy(Context& ctx) {
   if (flight_ != &Flight::none()) return flight_;
   Flight* f = ctx.flights.get();
-  if (f == nullptr) return nullptr;
+  if (f == nullptr) {
+    ctx.count(stats::Counter::invariant);
+    return nullptr;
+  }
   f->high_sacked = f->rack_end = f->ecn_point = snd_una_;
   flight_ = f;
   return f;
@@ -170,12 +173,13 @@ void Connection::restart_after_idle(const Context& ctx) {
   cc_.cwnd = std::max(cc_.cwnd >> times, least);
 }
 
-void Connection::push(Context& ctx, Segment& s) {
+bool Connection::push(Context& ctx, Segment& s) {
   if (flight_ == &Flight::none() && synchronised()) restart_after_idle(ctx);
   Flight* f = busy(ctx);
   if (f == nullptr) {
     on_unqueued(ctx, s);
-    return close(ctx, Failure::internal);
+    close(ctx, Failure::internal);
+    return false;
   }
   s.set(Segment::kInSent);
   s.clear(Segment::kSacked);
@@ -188,6 +192,7 @@ void Connection::push(Context& ctx, Segment& s) {
   if (f->unsent == nullptr) f->unsent = &s;
   f->unsent_bytes += s.length;
   touch(ctx);
+  return true;
 }
 
 bool Connection::append(Segment& s) {

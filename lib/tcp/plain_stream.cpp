@@ -64,19 +64,19 @@ void PlainStream::write(Context& ctx, SegmentQueue& segments) {
       continue;
     }
     // A segment larger than the peer takes is cut; the bytes stay where they are.
-    while (s->length > mss()) {
-      Segment* rest = split_segment(ctx.buffers, *s, mss());
-      if (rest == nullptr) {  // no buffer for the cut: the stream cannot go on without a hole
+    for (Segment* rest = nullptr; s != nullptr; s = rest) {
+      const bool large = s->length > mss();
+      rest = large ? split_segment(ctx.buffers, *s, mss()) : nullptr;
+      if (large && rest == nullptr) {  // no buffer for the cut: the stream cannot go on without a hole
         free_segment(*s);
         segments.free_all();
         return reset(ctx, Failure::internal);
       }
       unfreed_ += s->length;
-      push(ctx, *s);
-      s = rest;
+      if (push(ctx, *s)) continue;
+      if (rest != nullptr) free_segment(*rest);
+      return segments.free_all();
     }
-    unfreed_ += s->length;
-    push(ctx, *s);
   }
 }
 

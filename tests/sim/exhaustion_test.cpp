@@ -92,6 +92,7 @@ TEST_F(Exhaustion, PathsThatDiedInSilenceMakeRoom) {
     EXPECT_EQ(l.gateway->engine().use().subflows, 1U) << "network " << int{id};
     gone = id;
   }
+  EXPECT_EQ(l.gateway->joins(stats::Join::timeout), 0U) << "they had joined, and died later";
 }
 
 // Rule 38: one that answers stays.
@@ -106,6 +107,30 @@ TEST_F(Exhaustion, PathThatAnswersIsNotRemovedOnHearsay) {
   l.world.run_for(5min);
   EXPECT_EQ(session.subflow_count(), 2U);
   app.abort(l.client->context());
+}
+
+// There are as many flights as connections and sessions, so that none is left is a broken invariant: it ends
+// the connection or session that it meets, is counted, and leaves nothing behind.
+TEST_F(Exhaustion, MissingFlightEndsWhatNeedsOne) {
+  std::uint64_t broken = 0;
+  for (const bool mptcp : {true, false})
+    for (std::uint32_t every = 1; every <= 12; ++every) {
+      SCOPED_TRACE((mptcp ? "MPTCP, every " : "TCP, every ") + std::to_string(every));
+      Lab& l = make({.access = {{.name = "a", .delay = 5ms, .loss = 0.01}, {.name = "b", .delay = 8ms}}});
+      l.client->timeouts.user = l.server_host().timeouts.user = 20s;
+      l.server_host().listen(kServerPort, {.send = 1000, .send_key = 2, .expect_key = 1});
+      l.client->context().flights.fail_every(every);
+      const Plan plan{.send = 200'000, .expect_key = 2, .send_after = 1000};  // idle at first
+      App& app = mptcp ? l.fetch(plan) : l.client->connect(l.listener(), plan);
+      EXPECT_TRUE(l.run([&] { return app.released(); }, 200s));
+      const std::uint64_t here = l.client->stats().counters[stats::Counter::invariant];
+      broken += here;
+      EXPECT_TRUE(here != 0 || app.ended_cleanly());
+      l.client->context().flights.fail_every(0);
+      finish();
+      if (HasFailure()) return;
+    }
+  EXPECT_GT(broken, 4U) << "the test no longer reaches what it is about";
 }
 
 // Joins with made-up tokens on the wrong worker: each makes a redirect entry there before anybody knows
