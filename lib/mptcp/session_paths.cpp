@@ -81,8 +81,8 @@ void Session::subflow_established(Context& ctx, Subflow& sf) {
 void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
   const std::uint8_t slot = sf.slot;
   const bool clean_end = our_end_acknowledged() || why == Failure::none;
-  if (sf.joined() && !sf.synchronised() && sf.bytes_in + sf.bytes_out == 0 && why == Failure::timed_out)
-    ctx.stats.joins.add(stats::Join::timeout);
+  if (sf.joined() && !sf.opened() && why != Failure::internal)  // whoever refused it has counted that
+    ctx.stats.joins.add(why == Failure::timed_out ? stats::Join::timeout : stats::Join::aborted);
   detach(ctx, sf);
   switch (phase_) {
     case Phase::handshake:

@@ -130,6 +130,7 @@ bool Subflow::on_syn_ack(Context& ctx, const wire::TcpFrame& f) {
 
 void Subflow::on_established(Context& ctx) {
   if (session_ == nullptr) return;
+  opened_ = true;
   ctx.count(Counter::subflows_opened);
   if (joined()) {
     ctx.stats.joins.add(stats::Join::ok);

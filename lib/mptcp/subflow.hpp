@@ -42,6 +42,7 @@ class Subflow final : public tcp::Connection {
   void become_plain(bool told);
   // The last segment carried no MPTCP option.
   [[nodiscard]] bool stripped() const { return stripped_; }
+  [[nodiscard]] bool opened() const { return opened_; }
   // Hands up, unverified, what was kept for its mapping's checksum: it comes before all that follows.
   void deliver_kept(Context& ctx);
   // DATA_FIN on the next segment without payload, and only there: answers to the peer's DATA_FIN would else
@@ -131,6 +132,7 @@ class Subflow final : public tcp::Connection {
   bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
   bool infinite_set_ : 1 = false;
   bool stripped_ : 1 = false;
+  bool opened_ : 1 = false;  // was established once
 };
 
 }  // namespace braid::mptcp

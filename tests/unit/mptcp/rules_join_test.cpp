@@ -83,6 +83,17 @@ TEST_F(MptcpRules, R15_SynAckIsRepeatedUntilTheThirdAck) {
   EXPECT_EQ(l.gateway->joins(Join::ok), 1U);
 }
 
+TEST_F(MptcpRules, R15_JoinThatIsResetBeforeTheThirdAckIsCounted) {
+  Lab& l = scripted();
+  MpClient m(l);
+  m.connect();
+  Remote& j = m.half_join(1, l.listener());
+  j.say({.flags = R});
+  l.world.run_for(1ms);
+  EXPECT_EQ(l.gateway->joins(Join::aborted), 1U);
+  EXPECT_EQ(l.gateway->joins(Join::ok), 0U);
+}
+
 TEST_F(MptcpRules, R15_DataBeforeTheThirdAckIsReset) {
   Lab& l = scripted();
   MpClient m(l);
