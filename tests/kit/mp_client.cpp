@@ -51,13 +51,12 @@ Options MpClient::join_syn(std::uint8_t id, bool backup) const {
   };
 }
 
-Options MpClient::join_third() const {
-  return [this](wire::OptionBuffer& o) {
-    wire::MpJoin j;
-    const auto mac = join_mac(key_, key_of_peer, nonce, peer_nonce);
-    std::memcpy(j.hmac160.data(), mac.data(), j.hmac160.size());
-    o.mp_join_ack(j);
-  };
+Options MpClient::join_third() const { return join_third(join_mac(key_, key_of_peer, nonce, peer_nonce)); }
+
+Options MpClient::join_third(const std::vector<std::uint8_t>& mac) {
+  wire::MpJoin j;
+  std::memcpy(j.hmac160.data(), mac.data(), j.hmac160.size());
+  return [j](wire::OptionBuffer& o) { o.mp_join_ack(j); };
 }
 
 wire::Dss MpClient::numbers() const {

@@ -26,6 +26,8 @@ class MpClient {
   [[nodiscard]] Options capable_ack(std::uint16_t data_length = 0) const;
   [[nodiscard]] Options join_syn(std::uint8_t id, bool backup = false) const;
   [[nodiscard]] Options join_third() const;
+  // The same with `mac`, of at least 20 bytes, for the right HMAC.
+  [[nodiscard]] static Options join_third(const std::vector<std::uint8_t>& mac);
   // DATA_ACK of `count` bytes received from the peer.
   [[nodiscard]] Options ack(std::uint64_t count) const;
   // Mapping of `length` bytes from data offset `at`, subflow number `ssn`; where checksums were agreed, its

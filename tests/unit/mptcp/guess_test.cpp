@@ -85,13 +85,9 @@ TEST_F(Guess, EveryBitOfThe160Counts) {
   for (unsigned bit = 0; bit < 160 && !HasFailure(); ++bit) {
     SCOPED_TRACE("bit " + std::to_string(bit));
     Remote& j = m.half_join(1, l.listener());
-    j.say({.options = [&](wire::OptionBuffer& o) {
-      wire::MpJoin join;
-      const auto mac = join_mac(m.key(), m.key_of_peer, m.nonce, m.peer_nonce);
-      std::memcpy(join.hmac160.data(), mac.data(), join.hmac160.size());
-      join.hmac160[bit / 8] ^= static_cast<std::byte>(1U << bit % 8);
-      o.mp_join_ack(join);
-    }});
+    auto mac = join_mac(m.key(), m.key_of_peer, m.nonce, m.peer_nonce);
+    mac[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+    j.say({.options = MpClient::join_third(mac)});
     expect_reset(j, 3);
     l.world.run_for(1ms);
     EXPECT_EQ(objects(), before);
@@ -119,11 +115,7 @@ TEST_F(Guess, OldAndSwappedHmacsAreRefused) {
     const std::array macs{old, join_mac(m.key(), m.key_of_peer, m.peer_nonce, m.nonce),
                           join_mac(m.key_of_peer, m.key(), m.nonce, m.peer_nonce),
                           join_mac(m.key_of_peer, m.key(), m.peer_nonce, m.nonce)};
-    j.say({.options = [&](wire::OptionBuffer& o) {
-      wire::MpJoin join;
-      std::memcpy(join.hmac160.data(), macs[kind].data(), join.hmac160.size());
-      o.mp_join_ack(join);
-    }});
+    j.say({.options = MpClient::join_third(macs[kind])});
     expect_reset(j, 3);
   }
   EXPECT_EQ(l.gateway->joins(Join::ok), 1U);
