@@ -158,6 +158,16 @@ def mptcp_state(conn):
     return {"mptcp": not struct.unpack_from("<I", info, 8)[0] & MPTCP_INFO_FALLBACK, "joined": info[0]}
 
 
+def await_join(conn, args):
+    """Waits for a second subflow, if asked for. The client's kernel joins once its first bytes are acknowledged, and
+    again a second later where the SYN was lost: too late for what takes less."""
+    deadline = time.monotonic() + args.patience
+    while args.joined and not mptcp_state(conn)["joined"]:
+        if time.monotonic() > deadline:
+            raise TimeoutError("no second subflow has joined")
+        time.sleep(0.005)
+
+
 def early_end(conn, expected, sent):
     """What a clean end is that came before `expected` bytes, the program having sent `sent`: `eof`, or `lost_by_client`
     when the client's own TCP has received them all, or was acknowledged its FIN without having sent all.
@@ -206,6 +216,7 @@ def download(args, meter, result):
     with dial(args, PORTS["http"]) as conn:
         conn.sendall(f"GET /file HTTP/1.1\r\nHost: {host_of(args)}\r\nRange: bytes=0-{args.bytes - 1}\r\n"
                      "Connection: close\r\n\r\n".encode())
+        await_join(conn, args)
         status, head, length, first = http_head(conn, 0)
         if status != 206 or length != args.bytes:
             return "bad_answer"
@@ -240,6 +251,7 @@ def upload(args, meter, result):
     with dial(args, PORTS["http"]) as conn:
         conn.sendall(f"PUT /upload/{args.name} HTTP/1.1\r\nHost: {host_of(args)}\r\nContent-Length: {args.bytes}\r\n"
                      "Connection: close\r\n\r\n".encode())
+        await_join(conn, args)
         send_random(conn, args.bytes, meter, digest)
         status, *_ = http_head(conn, args.bytes)
         result.update(mptcp_state(conn))
@@ -448,6 +460,7 @@ def parse(argv):
         sub.add_argument("--progress", type=int, default=0, help="report every so many bytes")
         sub.add_argument("--name", default="upload")
         sub.add_argument("--service", choices=PORTS, default="sink")
+        sub.add_argument("--joined", type=int, default=0, help="1: nothing is transferred before a second subflow is there")
         sub.add_argument("--slow", type=int, default=0, help="bytes per second to read at most")
         sub.add_argument("--break-off", type=int, default=0)
         sub.add_argument("--count", type=int, default=1)
