@@ -10,21 +10,21 @@ import contextlib
 import json
 import os
 import pathlib
-import signal
 import statistics
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/kernel"))
+sys.path.insert(0, str(ROOT / "perf"))
 
-from lab import GATEWAY, Lab, LabError, metric  # noqa: E402
+import two_cpus  # noqa: E402
+from lab import GATEWAY, LabError, metric  # noqa: E402
+from two_cpus import ON_CPU_0, say  # noqa: E402
 
 FLOOD = pathlib.Path(os.environ.get("BRAID_BUILD", ROOT / "build")) / "perf/braid-flood"
 PORT = 5003  # echo's, where the honest clients connect too
 AT_ONCE = 5  # of each protocol
-ON_CPU_0 = ("taskset", "-c", "0")
 # Answers to addresses that nobody has vanish on the access router before they cost Braid's CPU a look at routes.
 SINK = """
 table netdev sink {
@@ -33,10 +33,6 @@ table netdev sink {
     ip daddr 198.18.0.0/15 ip daddr != 198.18.0.0/22 drop
   }
 }"""
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 class Flood:
@@ -97,6 +93,19 @@ def measure(lab, args):
     return found
 
 
+def compare(args):
+    with two_cpus.lab("braidflood", profile="fast", driver=args.driver, idle="spin", cpus="1") as lab:
+        lab.on("isp", "nft", SINK)
+        found = measure(lab, args)
+        if not lab.gateway_alive():
+            raise LabError("braidd has ended")
+    print(json.dumps({"flood_kpps": round(statistics.median(found["kpps"])),
+                      "flood_goodput_ratio": round(statistics.median(found["goodput"]), 3),
+                      "flood_quiet_mbps": round(statistics.median(found["quiet"])),
+                      "flood_connects_ok": round(found["connects"] / (args.connects // 2 * 2 * args.rounds), 5),
+                      "flood_answered": round(statistics.median(found["answered"]), 3)}))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
@@ -105,31 +114,7 @@ def main():
     parser.add_argument("--kpps", type=float, default=250, help="thousands of SYNs per second")
     parser.add_argument("--driver", default="net_af_xdp", choices=("net_af_packet", "net_af_xdp"))
     args = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # the lab goes with us
-    if len(os.sched_getaffinity(0)) < 2:
-        say("the flood benchmark needs two CPUs")
-        return 1
-    try:
-        with Lab(f"braidflood-{os.getpid()}", profile="fast", driver=args.driver, idle="spin", cpus="1") as lab:
-            for process in ("nginx", "traffic"):
-                subprocess.run(["taskset", "-a", "-p", "-c", "0", str(lab.pid(process))], check=True, stdout=subprocess.DEVNULL)
-            lab.on("isp", "nft", SINK)
-            found = measure(lab, args)
-            if not lab.gateway_alive():
-                raise LabError("braidd has ended")
-    except LabError as error:
-        say(f"flood benchmark: {error}")
-        return 1
-    except KeyboardInterrupt:
-        say("the lab is gone")
-        return 130
-    print(json.dumps({"flood_kpps": round(statistics.median(found["kpps"])),
-                      "flood_goodput_ratio": round(statistics.median(found["goodput"]), 3),
-                      "flood_quiet_mbps": round(statistics.median(found["quiet"])),
-                      "flood_connects_ok": round(found["connects"] / (args.connects // 2 * 2 * args.rounds), 5),
-                      "flood_answered": round(statistics.median(found["answered"]), 3)}))
-    return 0
+    return two_cpus.run("flood", lambda: compare(args))
 
 
 if __name__ == "__main__":
