@@ -6,6 +6,7 @@
 #   testpmd  dpdk-testpmd forwards frames between wan and lan (profile direct)
 #   none     nothing
 
+GATEWAYS="braid haproxy testpmd none"
 GATEWAY_V4=198.18.0.10
 GATEWAY_V6=2001:db8::10
 
@@ -132,7 +133,6 @@ start_gateway() {
     haproxy) start_haproxy "$5" ;;
     testpmd) start_testpmd "$2" ;;
     none) ;;
-    *) usage_error "unknown gateway '$1' (braid, haproxy, testpmd, none)" ;;
   esac || {
     show_log gateway
     return 1

@@ -181,7 +181,10 @@ table inet cut_$1 {
 NFT
 }
 
-heal_link() { on isp nft delete table inet "cut_$1"; }
+heal_link() {
+  on isp nft list table inet "cut_$1" >/dev/null 2>&1 || die "link $1 is not cut"
+  on isp nft delete table inet "cut_$1"
+}
 
 # link_down DEV / link_up DEV: the client loses the device itself, and gets it back with addresses and routes.
 link_down() { ip -n "$LAB-client" link set dev "$1" down; }
