@@ -32,7 +32,8 @@ inline constexpr std::uint32_t kSmallPiece = 256;
 inline constexpr std::uint32_t kSmallSegment = 512;
 // Segments one connection may have on the way besides two for each that its congestion window holds.
 inline constexpr std::uint32_t kSegmentsOnTheWay = 32;
-// The send MSS is never lower, whatever a peer says (CVE-2019-11479).
+// The send MSS is never lower, whatever a peer says (CVE-2019-11479): a packet of it, 576 bytes with headers,
+// is the least that every IPv4 host takes (RFC 791).
 inline constexpr std::uint32_t kMinSegment = 536;
 
 // Segments that one acknowledgement may make us pass on the way to what it reports (RFC 2018).
