@@ -136,10 +136,11 @@ void Session::subflow_silent(Context& ctx, Subflow& sf) {
   if (!other) return;
   if (sf.stale) {
     // What it keeps has arrived by another path and counts against the buffer all the same: a fast path that
-    // died may hold so much of it that the stream stands still.
+    // died may hold so much of it that the stream stands still. Short of that it may come back.
     constexpr unsigned kBackoffs = 2;
+    const std::uint32_t most = std::min(budget_, ctx.window_limit);
     const auto kept = static_cast<std::int64_t>(unfreed_) - (write_end_ - snd_una_);
-    if (sf.backoffs() > kBackoffs && kept > budget_ / 4)
+    if (sf.backoffs() > kBackoffs && kept > most / 4 * 3)
       sf.reset_with(ctx, stats::RstReason::performance, Failure::timed_out);
     return;
   }

@@ -55,12 +55,18 @@ Segment* Connection::behind_run(Segment& first) {
   return last->sent_next;
 }
 
-// The first segment at or after `begin`; nullptr: it is further than the peer may make us look.
+// The first segment at or after `begin`; nullptr: it is further than the peer may make us look at once. The
+// next report of it finds the search further on.
 Segment* Connection::find_sent(SubSeq begin, unsigned& steps) {
+  Segment* const last = flight_->last_sent;  // what a tail loss probe has repeated
+  if (last != nullptr && at_or_after(begin, last->seq)) return last->seq == begin ? last : last->sent_next;
   Segment* s = flight_->sack_hint;
   if (s == nullptr || after(s->seq, begin)) s = flight_->head;
   while (s != flight_->unsent && before(s->seq, begin)) {
-    if (steps == 0) return nullptr;
+    if (steps == 0) {
+      flight_->sack_hint = s;
+      return nullptr;
+    }
     --steps;
     s = s->is(Segment::kSacked) ? behind_run(*s) : s->sent_next;
   }

@@ -35,6 +35,24 @@ TEST_F(Exhaustion, DeadFastPathLeavesTheStreamItsBuffer) {
   app.abort(l.client->context());
 }
 
+// One that holds less of it waits for its path to come back.
+TEST_F(Exhaustion, PathThatHeldPartOfTheBufferIsUsedAgain) {
+  Lab& l = make(with_buffer({.access = {{.name = "a", .rate = 120e6, .delay = 5ms, .queue = 1'600'000},
+                                        {.name = "b", .rate = 40e6, .delay = 5ms, .queue = 400'000}}}));
+  l.client->budget = l.server_host().budget = 8U << 20;
+  l.server_host().listen(kServerPort,
+                         {.send = 1ULL << 32, .send_key = 2, .expect_key = 1, .ahead = 1U << 20});
+  App& app = l.fetch({.send = 1000, .expect_key = 2, .finish = false});
+  l.world.run_for(2s);
+  l.access(0).cut();
+  l.world.run_for(3s);
+  l.access(0).uncut();
+  const std::uint64_t before = l.access(0).delivered_bytes(false);
+  l.world.run_for(5s);
+  EXPECT_GT(l.access(0).delivered_bytes(false) - before, 10'000'000U);
+  app.abort(l.client->context());
+}
+
 // Segments of 76 bytes would take a buffer each: 4 MiB in them are more than there are (CVE-2019-11479).
 TEST_F(Exhaustion, TinySegmentsDoNotTakeAllBuffers) {
   Lab& l = make(with_buffer({.scripted_client = true}));
