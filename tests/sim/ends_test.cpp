@@ -111,7 +111,7 @@ class Ends : public LabTest {
   void break_somewhere(Lab& l, Rng& rng, App& client) {
     const auto when = std::chrono::microseconds(rng.below(40'000));
     const unsigned how = rng.below(7);
-    l.world.at(when, [this, &l, &client, how] {
+    l.world.at(when, [&l, &client, how] {
       switch (how) {
         case 0:
           return client.abort(l.client->context());
