@@ -30,6 +30,12 @@ bool Prefix::contains(const Ip& a) const {
   return (a.hi & hi_mask) == (ip.hi & hi_mask) && (a.lo & lo_mask) == (ip.lo & lo_mask);
 }
 
+bool Prefix::is_no_host(const Ip& a) const {
+  if (!a.is_v4() || length > 30 || !contains(a)) return false;
+  const std::uint32_t host = ~0U >> length;
+  return (a.v4() & host) == 0 || (a.v4() & host) == host;
+}
+
 std::optional<Ip> parse_ip(std::string_view text) {
   char buf[INET6_ADDRSTRLEN];
   if (text.empty() || text.size() >= sizeof buf || text.find('\0') != std::string_view::npos) return {};

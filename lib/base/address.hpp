@@ -57,6 +57,9 @@ struct Prefix {
   Ip ip;
   std::uint8_t length = 0;
   [[nodiscard]] bool contains(const Ip& a) const;
+  // The first and the last address of an IPv4 network, which name all of it and no host (RFC 1122 3.2.1.3); a
+  // network of one or two addresses has none (RFC 3021).
+  [[nodiscard]] bool is_no_host(const Ip& a) const;
   friend constexpr auto operator<=>(const Prefix&, const Prefix&) = default;
 };
 

@@ -59,8 +59,14 @@ void check_gateways(Walk& walk, const Network& network, const std::string& path,
     const auto on_link = gateway.is_link_local() ||
                          std::any_of(network.addresses.begin(), network.addresses.end(),
                                      [&](const Prefix& p) { return p.ip.is_unset() || p.contains(gateway); });
+    const auto no_host = std::any_of(network.addresses.begin(), network.addresses.end(),
+                                     [&](const Prefix& p) { return p.is_no_host(gateway); });
     if (own) {
       walk.mistake_at(here, to_string(gateway) + " is the " + what + "'s own address; must be the router's");
+    } else if (no_host) {
+      walk.mistake_at(
+          here, to_string(gateway) +
+                    " is the first or last address of its subnet, which names no host; must be the router's");
     } else if (!has_family(network.addresses, gateway)) {
       std::string text = std::string("is an ") + family(gateway) + " gateway, but the ";
       text.append(what).append(" has no ").append(family(gateway)).append(" address; add one to ");
@@ -175,6 +181,16 @@ void check_listeners(Walk& walk, Config& c) {
   }
 }
 
+// Workers take what comes to a listener, so nothing else on the machine can be reached there.
+void check_metrics(Walk& walk, const Config& c) {
+  if (!c.metrics.enabled) return;
+  for (const auto& l : c.listeners)
+    for (const auto& bind : l.bind)
+      if (bind == c.metrics.listen)
+        walk.mistake_at("metrics.listen", to_string(bind) + " is where listener " + quote(l.name) +
+                                              " waits; choose another address or port");
+}
+
 void check_servers(Walk& walk, const Config& c, const Upstream& upstream, const std::string& path) {
   std::map<Endpoint, std::string> binds;
   for (const auto& l : c.listeners)
@@ -213,6 +229,7 @@ void check_upstreams(Walk& walk, Config& c) {
 void check_across(Walk& walk, Config& c) {
   check_ports(walk, c);
   check_listeners(walk, c);
+  check_metrics(walk, c);
   check_upstreams(walk, c);
 }
 

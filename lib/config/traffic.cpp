@@ -53,6 +53,12 @@ void read_device(Walk& walk, const Item& item, std::string& out) {
                              kDeviceRight);
       return;
     }
+    if (target == "lo" && (driver == "net_af_packet" || driver == "net_af_xdp")) {
+      walk.mistake(
+          item,
+          "lo is the loopback device, which no other machine can reach; name the interface of a network");
+      return;
+    }
     const bool known = std::find(kDrivers.begin(), kDrivers.end(), driver) != kDrivers.end();
     const auto hint = known ? std::string{} : nearest(driver, kDrivers);
     if (!hint.empty()) {

@@ -286,15 +286,10 @@ bool read_prefix(Walk& walk, const Item& item, Prefix& out) {
     walk.mistake(item, text + " is no host's address; must be a unicast address with its subnet's length");
     return false;
   }
-  const unsigned host_bits = 32U - prefix->length;
-  if (prefix->ip.is_v4() && prefix->length < 31) {
-    const auto mask = (std::uint64_t{1} << host_bits) - 1;
-    const auto host = prefix->ip.v4() & mask;
-    if (host == 0 || host == mask) {
-      walk.mistake(item, text + " is the subnet's " + (host == 0 ? "network" : "broadcast") +
-                             " address; must be one host's address in it");
-      return false;
-    }
+  if (prefix->is_no_host(prefix->ip)) {
+    walk.mistake(item, text + " is the subnet's " + ((prefix->ip.v4() & 1U) == 0 ? "network" : "broadcast") +
+                           " address; must be one host's address in it");
+    return false;
   }
   out = *prefix;
   return true;

@@ -68,6 +68,21 @@ TEST(Address, PrefixContains) {
   EXPECT_FALSE(in("2001:db8::8/128", "2001:db8::9"));
 }
 
+TEST(Address, FirstAndLastOfANetworkAreNoHosts) {
+  const auto no_host = [](const char* prefix, const char* ip) {
+    return parse_prefix(prefix)->is_no_host(*parse_ip(ip));
+  };
+  EXPECT_TRUE(no_host("198.18.0.1/24", "198.18.0.0"));
+  EXPECT_TRUE(no_host("198.18.0.1/24", "198.18.0.255"));
+  EXPECT_TRUE(no_host("198.18.0.1/30", "198.18.0.3"));
+  EXPECT_TRUE(no_host("0.0.0.0/0", "255.255.255.255"));
+  EXPECT_FALSE(no_host("198.18.0.1/24", "198.18.0.254"));
+  EXPECT_FALSE(no_host("198.18.0.1/24", "198.18.1.255")) << "of another network";
+  EXPECT_FALSE(no_host("198.18.0.1/31", "198.18.0.0"));
+  EXPECT_FALSE(no_host("198.18.0.1/32", "198.18.0.1"));
+  EXPECT_FALSE(no_host("2001:db8::1/64", "2001:db8::"));
+}
+
 TEST(Address, Endpoint) {
   EXPECT_EQ(to_string(*parse_endpoint("192.0.2.1:80")), "192.0.2.1:80");
   EXPECT_EQ(to_string(*parse_endpoint("[2001:db8::1]:65535")), "[2001:db8::1]:65535");

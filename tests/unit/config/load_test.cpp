@@ -89,6 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"metrics: {listen: 9464}",
               "5:19: metrics.listen: \"9464\" is not an address and port; must be e.g. 198.18.0.1:80 or "
               "\"[2001:db8::1]:80\""},
+        Wrong{
+            "metrics: {listen: \"198.18.0.1:80\"}",
+            "5:19: metrics.listen: 198.18.0.1:80 is where listener \"web\" waits; choose another address or "
+            "port"},
         Wrong{"control: {socket: run/braid.sock}",
               "5:19: control.socket: \"run/braid.sock\" is not the absolute path of a file; write e.g. "
               "/run/braid/braid.sock"},
@@ -164,6 +168,12 @@ INSTANTIATE_TEST_SUITE_P(
         WrongSection{
             "ports: [{name: a, device: net_tap:t0, addresses: [198.18.0.1/24], gateways: [198.18.1.9]}]",
             nullptr, nullptr, "198.18.1.9 is in none of the port's subnets"},
+        WrongSection{
+            "ports: [{name: a, device: net_tap:t0, addresses: [198.18.0.1/24], gateways: [198.18.0.255]}]",
+            nullptr, nullptr,
+            "ports[0].gateways[0]: 198.18.0.255 is the first or last address of its subnet"},
+        WrongSection{"ports: [{name: a, device: net_af_packet:lo}]", nullptr, nullptr,
+                     "ports[0].device: lo is the loopback device"},
         WrongSection{
             "ports: [{name: a, device: net_tap:t0, addresses: [198.18.0.1/24], gateways: [198.18.0.1]}]",
             nullptr, nullptr, "198.18.0.1 is the port's own address"},
