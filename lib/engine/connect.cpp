@@ -53,6 +53,8 @@ tcp::PlainStream* Engine::new_server_leg(const Ip& source, const Endpoint& serve
     const unsigned base = kFirstServerLegPort / settings_.workers + 1 + (start + i) % (steps - 1);
     flow.local.port = static_cast<std::uint16_t>(base * settings_.workers + settings_.worker);
     if (flow.local.port >= kEndServerLegPort) continue;
+    // What comes to a listener's address on another worker is taken for a client's.
+    if (takes_clients(flow.local)) continue;
     const std::uint32_t hash = flow_hash(flow);
     const std::uint32_t found = find_flow(hash, flow);
     if (found != HashIndex::kNone && !give_way(found)) continue;

@@ -104,6 +104,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void dispatch_unknown(Arrival& a);
   bool send_home(Arrival& a);
   [[nodiscard]] bool joins_at(const Endpoint& at) const;
+  [[nodiscard]] bool takes_clients(const Endpoint& at) const;
   [[nodiscard]] bool is_proxied(const Ip& ip) const;
   bool hand_over(Arrival& a, unsigned owner, std::uint32_t entry, std::uint32_t serial);
   void punt(unsigned port, rte_mbuf* frame);

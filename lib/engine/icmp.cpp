@@ -25,8 +25,7 @@ bool Engine::take_icmp(Arrival& a, ByteView bytes) {
 
 // A router's answer comes on any queue: the worker that has the connection must be found.
 bool Engine::find_owner(Arrival& a, const Flow& flow) {
-  const bool client =
-      listener_by_bind_.contains(siphash(settings_.secret, Flow{flow.local, {}})) || joins_at(flow.local);
+  const bool client = takes_clients(flow.local);
   const std::uint16_t port = flow.local.port;
   const bool server =
       port >= kFirstServerLegPort && port < kEndServerLegPort && ctx_.routes->is_local(flow.local.ip);

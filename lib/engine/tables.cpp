@@ -61,6 +61,10 @@ bool Engine::joins_at(const Endpoint& at) const {
   return !join_targets_.empty() && join_targets_.contains(siphash(settings_.secret, Flow{at, {}}));
 }
 
+bool Engine::takes_clients(const Endpoint& at) const {
+  return listener_by_bind_.contains(siphash(settings_.secret, Flow{at, {}})) || joins_at(at);
+}
+
 // Whether connections of ours may end at this address: clients' at a bind, servers' at any of the box.
 bool Engine::is_proxied(const Ip& ip) const {
   const auto& listeners = settings_.relay->listeners;
