@@ -155,7 +155,11 @@ void Subflow::on_payload(Context& ctx, Segment& s) {
   Segment* rest = nullptr;
   if (left < s.length) {
     rest = tcp::split_segment(ctx.buffers, s, static_cast<std::uint16_t>(left));
-    if (rest == nullptr) return bad_mapping(ctx, s);
+    if (rest == nullptr) {
+      ctx.stats.drops.add(Drop::no_buffer);
+      tcp::free_segment(s);
+      return reset_with(ctx, RstReason::resources, Failure::internal);
+    }
   }
   deliver_mapped(ctx, s);
   if (rest != nullptr) bad_mapping(ctx, *rest);

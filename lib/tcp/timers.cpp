@@ -18,7 +18,8 @@ constexpr Duration kProbeSlack = std::chrono::milliseconds(2);
 }  // namespace
 
 void Connection::file_alarm(Context& ctx) {
-  const Instant due = std::min({flight_->send_due, ack_due_.at(ctx.now), life_due_.at(ctx.now)});
+  const Instant due =
+      std::min({flight_->send_due, flight_->pace_due, ack_due_.at(ctx.now), life_due_.at(ctx.now)});
   if (due != kNever) ctx.wheel.arm_sooner(*this, due);
 }
 
@@ -35,6 +36,10 @@ void Connection::on_alarm(Context& ctx) {
     ack_due_ = {};
     ack_soon(ctx);
   }
+  if (flight_->pace_due <= ctx.now) {
+    flight_->pace_due = kNever;
+    touch(ctx);
+  }
   if (flight_->send_due <= ctx.now) on_send_timer(ctx);
   if (state_ != State::closed && life_due_.reached(ctx.now)) on_life_timer(ctx);
   if (state_ != State::closed) file_alarm(ctx);
@@ -44,7 +49,8 @@ void Connection::on_alarm(Context& ctx) {
 void Connection::arm_send_timer(Context& ctx) {
   const bool outstanding = flight_->head != flight_->unsent || (fin_sent_ && !fin_acked_) || !synchronised();
   if (!outstanding) {
-    const bool blocked = flight_->unsent != nullptr && snd_wnd_ < flight_->unsent->length;
+    // By the peer's window, or for want of a buffer: then, too, nobody but this alarm tries again.
+    const bool blocked = flight_->unsent != nullptr;
     return set_timer(ctx, blocked ? SendTimer::persist : SendTimer::none,
                      blocked ? ctx.now + rtt_.rto(backoffs_) : kNever);
   }

@@ -498,5 +498,16 @@ TEST_F(MptcpRules, R31_LargeAnnouncementGoesWithoutTimestamps) {
   EXPECT_FALSE(a.frame.options.has_timestamps);
 }
 
+// A segment that reaches beyond its mapping is cut there; without a buffer to do it, nobody is accused.
+TEST_F(MptcpRules, R21_SegmentThatCannotBeCutEndsTheSubflowForWantOfResources) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(10ms);
+  const Shortage one_left(1);
+  c.say({.data = "mapped, and not", .options = m.map_ack(0, 1, 6, 0)});
+  expect_reset(c, static_cast<std::uint8_t>(stats::RstReason::resources));
+}
+
 }  // namespace
 }  // namespace braid::kit
