@@ -114,8 +114,10 @@ void Session::subflow_closed(Context& ctx, Subflow& sf, Failure why) {
 // A subflow's FIN is not the stream's end (rule 24), except after fallback.
 void Session::subflow_finished(Context& ctx, Subflow& sf) {
   // A peer that reads DSS has a DATA_ACK on its FIN too. Without, this FIN may stand for its stream's end, as
-  // ours would for it.
-  if (phase_ == Phase::running && sf.stripped() && !sf.joined()) {
+  // ours would for it; but not that of a peer that has acknowledged data, and so reads mappings: a box has
+  // taken the options away, and whether there was a DATA_FIN among them nobody knows.
+  const bool reads_mappings = snd_una_ != hash_key(local_key_).idsn + 1;
+  if (phase_ == Phase::running && sf.stripped() && !sf.joined() && !reads_mappings) {
     mapping_missing(ctx, sf);
     if (!fallen_back()) return;
   }
@@ -138,9 +140,7 @@ void Session::subflow_silent(Context& ctx, Subflow& sf) {
     // What it keeps has arrived by another path and counts against the buffer all the same: a fast path that
     // died may hold so much of it that the stream stands still. Short of that it may come back.
     constexpr unsigned kBackoffs = 2;
-    const std::uint32_t most = std::min(budget_, ctx.window_limit);
-    const auto kept = static_cast<std::int64_t>(unfreed_) - (write_end_ - snd_una_);
-    if (sf.backoffs() > kBackoffs && kept > most / 4 * 3)
+    if (sf.backoffs() > kBackoffs && kept() > std::min(owner_.buffer(), ctx.window_limit) / 4 * 3)
       sf.reset_with(ctx, stats::RstReason::performance, Failure::timed_out);
     return;
   }
