@@ -167,6 +167,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void send(unsigned port, rte_mbuf* frame) override;
   void send_unresolved(const wire::Hop& hop, rte_mbuf* frame) override;
   void session_ended(tcp::Context& ctx, mptcp::Session& session) override;
+  [[nodiscard]] std::uint32_t buffer() const override { return settings_.relay->buffer; }
   tcp::Stream* connect(tcp::Context& ctx, relay::Pair& pair, const relay::Upstream& upstream,
                        const Endpoint& server, std::uint16_t max_segment) override;
   void pair_ended(tcp::Context& ctx, relay::Pair& pair, relay::AccessRecord record) override;

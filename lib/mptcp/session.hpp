@@ -33,6 +33,8 @@ class SessionOwner {
  public:
   virtual ~SessionOwner() = default;
   virtual void session_ended(Context& ctx, Session& session) = 0;
+  // Bytes that a direction may hold at most.
+  [[nodiscard]] virtual std::uint32_t buffer() const = 0;
 };
 
 // Settings of a listener, shared by its sessions; outlives them.
@@ -72,6 +74,9 @@ class Session final : public tcp::Stream, public Alarm {
   void write(Context& ctx, SegmentQueue& segments) override;
   std::uint32_t take_freed() override { return std::exchange(freed_, 0); }
   [[nodiscard]] std::uint32_t unfreed() const override { return unfreed_; }
+  [[nodiscard]] std::uint32_t kept() const override;
+  [[nodiscard]] std::uint32_t round_trip() const override;
+  [[nodiscard]] bool several_paths() const override { return subflow_count() > 1; }
   void shutdown(Context& ctx) override;
   [[nodiscard]] bool our_end_acknowledged() const override;
   void abort(Context& ctx) override;

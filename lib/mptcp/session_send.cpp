@@ -76,6 +76,18 @@ void Session::free_data(Context& ctx, DataSeq ack) {
   wake(ctx);
 }
 
+std::uint32_t Session::kept() const {
+  const auto outstanding = static_cast<std::uint32_t>(write_end_ - snd_una_);
+  return unfreed_ > outstanding ? unfreed_ - outstanding : 0;
+}
+
+std::uint32_t Session::round_trip() const {
+  std::uint32_t slowest = 0;
+  for (const Subflow* sf : subflows_)
+    if (sf != nullptr && sf->usable() && !sf->stale) slowest = std::max(slowest, sf->rtt().srtt());
+  return slowest;
+}
+
 void Session::account_freed(Segment& s) {
   freed_ += s.length;
   unfreed_ -= s.length;

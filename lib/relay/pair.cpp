@@ -13,6 +13,7 @@ Pair::Pair(PairHost& host, const Listener& listener, Stream& client, const Flow&
     : host_(host), listener_(listener), client_(&client), flow_(flow), began_(now), active_(now) {
   kind = static_cast<std::uint8_t>(tcp::AlarmKind::pair);
   client.user = this;
+  client.set_budget(std::min(host.settings().buffer, RightSizing::kInitial));
 }
 
 Who Pair::blame(Failure failure, Who side) {
@@ -47,7 +48,7 @@ void Pair::run(Context& ctx) {
 
 void Pair::start_connect(Context& ctx) {
   phase_ = Phase::connect;
-  opened_ = ctx.now;
+  connect_us_ = micros(ctx.now);
   server_index_ = static_cast<std::uint8_t>(host_.pair_opened(ctx, *this, upstream()));
 }
 
@@ -63,7 +64,7 @@ void Pair::run_connecting(Context& ctx) {
   if (server_ != nullptr) {
     phase_ = Phase::data;
     connect_due_ = {};
-    connect_us_ = micros(ctx.now - opened_);
+    connect_us_ = micros(ctx.now) - connect_us_;
     active_ = ctx.now;
     ctx.count(Counter::upstream_connected);
     ctx.stats.connect_us.observe(connect_us_);
@@ -75,6 +76,7 @@ void Pair::run_connecting(Context& ctx) {
     server_ = host_.connect(ctx, *this, target, server_address(), client_->segment_room());
     if (server_ != nullptr) {
       server_->user = this;
+      server_->set_budget(std::min(host_.settings().buffer, RightSizing::kInitial));
       connect_due_ = {ctx.now + target.connect_timeout, ctx.now};
       return arm(ctx);
     }
@@ -89,8 +91,18 @@ void Pair::count_buffered(Context& ctx, std::int64_t bytes) {
   std::atomic_ref(gauge).store(gauge + static_cast<std::uint64_t>(bytes), std::memory_order_relaxed);
 }
 
+// What has arrived by another path and cannot be freed yet is no part of what the reader needs.
+void Pair::size_buffer(Context& ctx, Stream& from, Stream& to, RightSizing& sizing, std::uint32_t freed) {
+  sizing.passed(ctx.now, freed, from.round_trip() + to.round_trip(),
+                from.several_paths() || to.several_paths());
+  from.set_budget(std::min(host_.settings().buffer, sizing.limit() + to.kept()));
+}
+
 bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
-  if (const std::uint32_t freed = to.take_freed(); freed != 0) {
+  RightSizing& sizing = up ? up_ : down_;
+  const std::uint32_t freed = to.take_freed();
+  size_buffer(ctx, from, to, sizing, freed);
+  if (freed != 0) {
     from.consume(ctx, freed);
     active_ = ctx.now;  // slow as it may be, it moves
     count_buffered(ctx, -std::int64_t{freed});
@@ -103,9 +115,9 @@ bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   count_buffered(ctx, bytes);
   (up ? bytes_up_ : bytes_down_) += bytes;
   ctx.count(up ? Counter::relay_bytes_up : Counter::relay_bytes_down, bytes);
-  const std::uint32_t buffer = host_.settings().buffer;
+  const std::uint32_t buffer = std::min(host_.settings().buffer, sizing.limit());
   bool& paused = up ? paused_up_ : paused_down_;
-  const bool full = to.unfreed() >= buffer - buffer / 8;
+  const bool full = to.unfreed() - to.kept() >= (paused ? buffer / 2 : buffer - buffer / 8);
   if (full && !paused) ctx.count(up ? Counter::relay_paused_up : Counter::relay_paused_down);
   paused = full;
   return true;
@@ -182,7 +194,7 @@ void Pair::end(Context& ctx, Who who, Phase phase) {
   AccessRecord r;
   r.ended_ns = ctx.now.time_since_epoch().count();
   r.duration_ns = (ctx.now - began_).count();
-  r.connect_ns = connect_us_ == kNotConnected ? -1 : connect_us_ * std::int64_t{1000};
+  r.connect_ns = phase_ != Phase::data ? -1 : connect_us_ * std::int64_t{1000};
   r.client = flow_.remote;
   r.bind = flow_.local;
   r.server = server_address();

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "relay/access_record.hpp"
+#include "relay/right_sizing.hpp"
 #include "relay/settings.hpp"
 #include "tcp/stream.hpp"
 
@@ -61,11 +62,11 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   std::uint64_t id = 0;  // unique in the process: worker in the top byte
 
  private:
-  static constexpr std::uint32_t kNotConnected = 0xffffffff;
   void start_connect(Context& ctx);
   void run_connecting(Context& ctx);
   void run_data(Context& ctx);
   bool move(Context& ctx, Stream& from, Stream& to, bool up);
+  void size_buffer(Context& ctx, Stream& from, Stream& to, RightSizing& sizing, std::uint32_t freed);
   static void count_buffered(Context& ctx, std::int64_t bytes);
   void check_ends(Context& ctx);
   void arm(Context& ctx);
@@ -80,12 +81,13 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   Stream* server_ = nullptr;
   Flow flow_;  // of the client
   Instant began_;
-  Instant opened_;  // the client's handshake was complete
   Instant active_;  // last byte moved
   std::uint64_t bytes_up_ = 0;
   std::uint64_t bytes_down_ = 0;
+  RightSizing up_;
+  RightSizing down_;
   Deadline connect_due_;
-  std::uint32_t connect_us_ = kNotConnected;  // what it took
+  std::uint32_t connect_us_ = 0;  // when it began; from phase `data` on, how long it took
   std::uint8_t server_index_ = 0;
   std::uint8_t attempts_ = 0;
   Phase phase_ = Phase::handshake;

@@ -53,6 +53,12 @@ class Stream {
   virtual std::uint32_t take_freed() = 0;
   // Written and not yet freed.
   [[nodiscard]] virtual std::uint32_t unfreed() const = 0;
+  // Part of that: the peer has all of it, but buffers are held by a path that has not heard so.
+  [[nodiscard]] virtual std::uint32_t kept() const { return 0; }
+  // Round trip to the peer, on the slowest path in use, us.
+  [[nodiscard]] virtual std::uint32_t round_trip() const = 0;
+  // More than one path carries it.
+  [[nodiscard]] virtual bool several_paths() const { return false; }
   // Ends our direction after everything written. Idempotent.
   virtual void shutdown(Context& ctx) = 0;
   // Everything written and the end of our direction were acknowledged.

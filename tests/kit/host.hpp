@@ -75,6 +75,7 @@ class Host final : public Device, public Actor, private tcp::FrameSink, private 
   void send(unsigned port, rte_mbuf* frame) override;
   void send_unresolved(const wire::Hop& hop, rte_mbuf* frame) override;
   void session_ended(tcp::Context& ctx, mptcp::Session& session) override;
+  [[nodiscard]] std::uint32_t buffer() const override { return budget; }
   void receive(const Packet& packet);
   void refuse(const wire::TcpFrame& f);
   App& run(tcp::Stream& stream, const Plan& plan);
