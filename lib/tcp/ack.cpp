@@ -56,7 +56,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);
   if (state_ != State::closed && (snd_una_ != una_before || a.delivered != 0)) arm_send_timer(ctx);
   if (state_ == State::closed) return true;
-  if (a.delivered != 0 || snd_wnd_ != window_before || flight_->lost_bytes != 0) {
+  if (a.delivered != 0 || a.duplicate || snd_wnd_ != window_before || flight_->lost_bytes != 0) {
     touch(ctx);
     on_send_room(ctx);
   }

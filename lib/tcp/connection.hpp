@@ -269,6 +269,7 @@ class Connection : public Alarm, public TouchHook {
   void send_reset(Context& ctx);
   bool retransmit_lost(Context& ctx, unsigned& left);
   bool send_new(Context& ctx, unsigned& left);
+  bool pace(Context& ctx, std::uint32_t pipe);
   void send_first(Context& ctx);
   // Whether there is something to tell that only a segment without payload has room for.
   [[nodiscard]] bool has_sack() const {
@@ -281,6 +282,7 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] std::uint32_t unacked_in() const {
     return static_cast<std::uint32_t>(rcv_nxt_ - last_ack_sent_);
   }
+  [[nodiscard]] std::uint32_t limited_transmit() const;
   bool fit_to_window(Context& ctx, Segment& s);
   void transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const wire::FrameOut& out,
                 wire::OptionBuffer& o);

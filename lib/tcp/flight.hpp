@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/hystart.hpp"
+#include "tcp/pacer.hpp"
 #include "tcp/prr.hpp"
 #include "tcp/reassembly.hpp"
 #include "tcp/segment.hpp"
@@ -52,6 +53,7 @@ struct Flight {
   HyStart hystart;
   Undo undo;
   Prr prr;
+  Pacer pacer;
   SubSeq high_sacked;  // end of the highest SACKed segment
   SubSeq rack_end;
   SubSeq recovery_point;
@@ -60,6 +62,7 @@ struct Flight {
   std::uint32_t rack_sent_us = 0;
   std::uint32_t rack_rtt_us = 0;  // 0: nothing was delivered yet
   Instant send_due = kNever;      // of `timer`
+  Instant pace_due = kNever;      // the pacer holds back what could go
   std::uint32_t progress_ms = 0;  // last time the peer acknowledged something new
   SendTimer timer = SendTimer::none;
   Recovery recovery = Recovery::open;

@@ -14,6 +14,9 @@ using stats::Drop;
 namespace {
 // RFC 9293 3.8.6.3 allows up to 500 ms; 40 ms is what the clients Braid meets use as their minimum.
 constexpr Duration kDelayedAck = std::chrono::milliseconds(40);
+// A round trip of some ticks of the wheel at least: what is shorter cannot be divided.
+constexpr std::uint32_t kLeastPacedRtt = 2000;  // us
+constexpr std::uint32_t kPacedBurst = 2;        // segments
 }  // namespace
 
 void Connection::output(Context& ctx) {
@@ -40,7 +43,9 @@ void Connection::output(Context& ctx) {
       ack_due_ = {ctx.now + kDelayedAck, ctx.now};
     }
   }
-  cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
+  // What the pacer holds back is held back by the window, of which its rate is a share.
+  cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || flight_->pace_due != kNever ||
+                  (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
   if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
   if (left == 0 && !TouchHook::linked()) ctx.again.push_back(*this);
   if (state_ == State::time_wait && !TouchHook::linked()) ctx.time_waiting.push_back(*this);
@@ -80,19 +85,44 @@ bool Connection::retransmit_lost(Context& ctx, unsigned& left) {
   return sent;
 }
 
+// Limited transmit (RFC 3042): without SACK the first two duplicates leave what is on the way as it was, yet
+// each says that a segment has left the network.
+std::uint32_t Connection::limited_transmit() const {
+  if (sack_on_ || flight_->recovery != Recovery::open) return 0;
+  return std::min<std::uint32_t>(flight_->duplicate_acks, 2) * mss_;
+}
+
 bool Connection::send_new(Context& ctx, unsigned& left) {
   bool sent = false;
+  const std::uint32_t most = cc_.cwnd + limited_transmit();
+  if (flight_->unsent != nullptr) flight_->pace_due = kNever;
   while (flight_->unsent != nullptr && left != 0) {
     const std::uint32_t pipe = in_flight();
     if (flight_->unsent->length > mss_ && !cut(ctx, *flight_->unsent, mss_)) break;
-    if (pipe != 0 && pipe + flight_->unsent->length > cc_.cwnd) break;
+    if (pipe != 0 && pipe + flight_->unsent->length > most) break;
     if (flight_->sent_segments >= most_segments()) break;
     if (!fit_to_window(ctx, *flight_->unsent)) break;
+    if (!pace(ctx, pipe)) break;
     send_first(ctx);
     --left;
     sent = true;
   }
   return sent;
+}
+
+// Whether the first unsent segment may leave now; if so, counts it. A recovery has its own measure (PRR), and
+// an idle path takes an initial window at once (RFC 6928).
+bool Connection::pace(Context& ctx, std::uint32_t pipe) {
+  if (flight_->recovery != Recovery::open || rtt_.srtt() < kLeastPacedRtt) return true;
+  Pacer& pacer = flight_->pacer;
+  const bool initial = pipe + flight_->unsent->length <= initial_window(mss_);
+  if (!initial && !pacer.open(ctx.now)) {
+    flight_->pace_due = pacer.next();
+    return false;
+  }
+  pacer.sent(ctx.now, {rtt_.srtt(), cc_.cwnd, cc_.cwnd < cc_.ssthresh}, flight_->unsent->length,
+             kPacedBurst * mss_);
+  return true;
 }
 
 // Sends the first unsent segment.
@@ -109,12 +139,15 @@ void Connection::send_first(Context& ctx) {
   send_segment(ctx, s);
 }
 
-// Whether `s` fits the peer's window now; an idle connection cuts it to what fits (RFC 9293 3.8.6.2.1).
+// Whether `s` fits the peer's window now. With nothing on the way it is cut to what fits, if that is half of
+// the most that the peer ever had room for, or has waited for its persist timer: small windows are no reason
+// to send small segments (RFC 9293 3.8.6.2.1).
 bool Connection::fit_to_window(Context& ctx, Segment& s) {
   const auto used = static_cast<std::uint32_t>(snd_nxt_ - snd_una_);
   const std::uint32_t open = snd_wnd_ > used ? snd_wnd_ - used : 0;
   if (s.length <= open) return true;
-  return open != 0 && used == 0 && cut(ctx, s, static_cast<std::uint16_t>(open));
+  if (used != 0 || open == 0 || (open < max_snd_wnd_ / 2 && backoffs_ == 0)) return false;
+  return cut(ctx, s, static_cast<std::uint16_t>(open));
 }
 
 std::uint16_t Connection::advertise(Context& ctx, bool syn) {

@@ -45,9 +45,11 @@ TEST_F(Sending, SackedHoleIsRetransmittedAtOnce) {
 TEST_F(Sending, ThreeDuplicatesWithoutSack) {
   Remote& c = first_flight(false);
   world_->run_for(5ms);
-  c.say({.ack = 1});
-  c.say({.ack = 1});
-  c.quiet(1ms);
+  for (unsigned i = 0; i < 2; ++i) {  // limited transmit (RFC 3042)
+    c.say({.ack = 1});
+    c.expect({.flags = A, .seq = 1 + (10 + i) * 1460, .length = 1460});
+    c.quiet(1ms);
+  }
   c.say({.ack = 1});
   c.expect({.flags = A, .seq = 1, .length = 1460});
   EXPECT_EQ(count(Counter::tcp_fast_recoveries), 1U);
@@ -349,6 +351,21 @@ TEST_F(Sending, DataAfterTheProgramIsGoneIsReset) {  // RFC 1122 4.2.2.13
   EXPECT_TRUE(c.next(1ms)->has(R));
   c.say({.data = "more"});
   EXPECT_TRUE(c.next(1ms)->has(R)) << "and by a host that no longer knows it";
+}
+
+// RFC 9293 3.8.6.2.1: a window much smaller than the peer ever had is no reason for a small segment before
+// the persist timer has fired.
+TEST_F(Sending, SillyWindowIsNotFilledAtOnce) {
+  Remote& c = served({.send = 100'000, .finish = false}, true, false, 0);
+  std::uint32_t upto = 1;
+  while (const auto h = c.next(1ms)) upto = h->seq + static_cast<std::uint32_t>(h->data.size());
+  c.say({.ack = upto, .window = 100});
+  c.quiet(150ms);
+  const auto h = c.next(2s);
+  ASSERT_TRUE(h.has_value());
+  std::size_t sent = h->data.size();
+  while (const auto more = c.next(1ms)) sent += more->data.size();
+  EXPECT_EQ(sent, 100U);
 }
 
 }  // namespace
