@@ -68,8 +68,9 @@ bool Subflow::third_ack_capable(Context& ctx, const wire::TcpFrame& f) {
   }
   session_->initial_window(window_of(f));
   if (plain_) return true;
-  // Rule 3: only both keys, ours echoed right, prove that the peer speaks MPTCP on this path.
-  if (!o.has(wire::kMpCapable) || o.capable.keys != 2) {
+  // Rule 3: only both keys, ours echoed right, and the algorithm chosen prove that the peer speaks MPTCP on
+  // this path.
+  if (!o.has(wire::kMpCapable) || o.capable.keys != 2 || !o.capable.hmac_sha256) {
     session_->fall_back(ctx, *this, stats::Fallback::third_ack);
   } else if (o.capable.receiver_key != session_->local_key()) {
     session_->fall_back(ctx, *this, stats::Fallback::bad_keys);

@@ -67,6 +67,23 @@ TEST_F(MptcpRules, R03_WrongEchoOfOurKeyMeansPlainTcp) {
   EXPECT_EQ(l.gateway->fallbacks(Fallback::bad_keys), 1U);
 }
 
+TEST_F(MptcpRules, R03_ThirdAckWithoutTheAlgorithmIsNoProof) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.half_open();
+  c.say({.options = [&m](wire::OptionBuffer& o) {
+    wire::MpCapable capable;
+    capable.keys = 2;
+    capable.hmac_sha256 = false;
+    capable.sender_key = m.key();
+    capable.receiver_key = m.key_of_peer;
+    o.mp_capable(capable);
+  }});
+  l.world.run_for(1ms);
+  EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U);
+  expect_plain_echo(c);
+}
+
 TEST_F(MptcpRules, R04_ThirdAckLostDataCarriesCapable) {
   Lab& l = scripted();
   MpClient m(l);
