@@ -158,32 +158,43 @@ build_topology() {
   if [[ $1 == direct ]]; then wire_direct "$2"; else wire_access_links "$2" "${rates[@]}"; fi
 }
 
+# end_strays HOST: ends what is left in our own namespace: it was started through `lab exec`.
+end_strays() {
+  local pid
+  [[ -e /run/netns/$LAB-$1 ]] || return 0
+  for pid in $(ip netns pids "$LAB-$1"); do kill -KILL "$pid" 2>/dev/null || true; done
+}
+
 remove_topology() {
-  local host pid
+  local host
   for host in client links isp gw server; do
     [[ -e /run/netns/$LAB-$host ]] || continue
-    # What is left in our own namespace was started through `lab exec`.
-    for pid in $(ip netns pids "$LAB-$host"); do kill -KILL "$pid" 2>/dev/null || true; done
+    end_strays "$host"
     ip netns del "$LAB-$host"
   done
 }
 
-# cut_link DEV: the access router drops everything on the link and tells nobody.
+# cut_link DEV: from now on nothing comes out of the link at either end, not even what is queued on it, and nobody is
+# told: each end still finds the other's link address.
 cut_link() {
-  on isp nft -f - <<NFT
+  local host
+  for host in client isp; do
+    on "$host" nft -f - <<NFT
 table inet cut_$1 {
-  chain forward {
-    type filter hook forward priority 0; policy accept;
+  chain in {
+    type filter hook prerouting priority raw; policy accept;
+    iifname "$1" icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     iifname "$1" drop
-    oifname "$1" drop
   }
 }
 NFT
+  done
 }
 
 heal_link() {
+  local host
   on isp nft list table inet "cut_$1" >/dev/null 2>&1 || die "link $1 is not cut"
-  on isp nft delete table inet "cut_$1"
+  for host in client isp; do on "$host" nft delete table inet "cut_$1"; done
 }
 
 # link_down DEV / link_up DEV: the client loses the device itself, and gets it back with addresses and routes.
