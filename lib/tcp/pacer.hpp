@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/time.hpp"
+#include "base/timer_wheel.hpp"
 
 namespace braid::tcp {
 
@@ -26,13 +26,14 @@ class Pacer {
   // Whether the next segment may leave.
   [[nodiscard]] bool open(Instant now) const { return next_ <= now; }
   [[nodiscard]] Instant next() const { return next_; }
-  // `bytes` leave. What was not used before, as an alarm comes a tick late, is made up for, up to `burst`
-  // bytes.
+  // `bytes` leave. Time that passed unused is made up for, up to `burst` bytes and what alarms come late: at
+  // high rates that is more than the burst.
   void sent(Instant now, const Rate& rate, std::uint32_t bytes, std::uint32_t burst) {
-    next_ = std::max(next_, now - rate.time_of(burst)) + rate.time_of(bytes);
+    next_ = std::max(next_, now - rate.time_of(burst) - kLate) + rate.time_of(bytes);
   }
 
  private:
+  static constexpr Duration kLate{2 << kTickShift};
   Instant next_{};
 };
 
