@@ -39,8 +39,13 @@ void Session::abort(Context& ctx) {
   if (failure_ == Failure::none) failure_ = Failure::aborted;
   Subflow* chosen = phase_ == Phase::running || phase_ == Phase::closing ? best_subflow() : nullptr;
   if (chosen != nullptr && !chosen->usable() && phase_ == Phase::running) chosen = nullptr;
-  if (chosen == nullptr || !remote_known_) return fail(ctx, failure_);
+  if (!remote_known_ || (phase_ != Phase::running && phase_ != Phase::closing)) return fail(ctx, failure_);
   phase_ = Phase::aborting;
+  if (chosen == nullptr) {  // the peer has closed the subflow, and its connection may live on without any
+    for (Subflow* sf : subflows_)
+      if (sf != nullptr) sf->reset_with_fastclose(ctx);
+    return fail(ctx, failure_);
+  }
   if (!flight_->early.empty()) flight_->early.clear();
   settle(ctx);
   for (Subflow* sf : subflows_)

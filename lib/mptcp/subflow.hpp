@@ -132,6 +132,7 @@ class Subflow final : public tcp::Connection {
   bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
   bool infinite_set_ : 1 = false;
   bool stripped_ : 1 = false;
+  bool heard_dss_ : 1 = false;
   bool opened_ : 1 = false;  // was established once
 };
 

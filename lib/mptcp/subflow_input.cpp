@@ -26,6 +26,10 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
                                  after(f.ack, initial_send() + 1) && bytes_out != 0 &&
                                  f.seq == receive_next();
     if (taken_for_plain) session_->fall_back(ctx, *this, stats::Fallback::no_mapping);
+    // A joined one can be no plain connection: what it carries would be lost to the stream.
+    if (joined() && !heard_dss_ && bytes_out != 0 && after(f.ack, initial_send() + 1) &&
+        f.seq == receive_next())
+      reset_with(ctx, RstReason::middlebox, Failure::internal);
     return session_ != nullptr;
   }
   if (o.has(wire::kMpFastclose) && o.fastclose_key == session_->local_key()) {
@@ -84,6 +88,7 @@ bool Subflow::on_reset_options(Context& ctx, const wire::MptcpOptions& o) {
 
 void Subflow::on_dss(Context& ctx, const wire::TcpFrame& f) {
   const wire::Dss& d = f.options.mptcp.dss;
+  heard_dss_ = true;
   if (!session_->knows_peer()) return;
   if (d.has_ack) {
     confirmed_ = true;
@@ -132,8 +137,8 @@ void Subflow::on_arrival(Context&, Segment& s, const wire::TcpFrame& f) {
 // Sees to it that map_ covers the first byte of `s`. False: no mapping does, or two contradict each other.
 bool Subflow::mapping_for(Segment& s) {
   if (!s.is(Segment::kMapped)) return map_.covers(s.seq);
-  // 3.3.1: a mapping without a checksum where one was agreed ends the subflow.
-  if (session_->checksum() && !s.is(Segment::kMapChecksum)) return false;
+  // 3.3: a mapping without a checksum where one was agreed, or with one where none was, ends the subflow.
+  if (session_->checksum() != s.is(Segment::kMapChecksum)) return false;
   const auto offset = static_cast<std::uint64_t>(static_cast<std::int64_t>(s.seq - s.map.first));
   const Mapping own{DataSeq(s.dsn.raw - offset), s.map.first, s.map.length};
   if (map_.covers(s.seq)) return map_.agrees_with(own);  // a repeated one (rule 21)

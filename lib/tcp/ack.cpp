@@ -31,7 +31,8 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     backoffs_ = 0;
     flight_->duplicate_acks = 0;
   } else if (!sack_on_ && f.ack == snd_una_ && f.payload_length == 0 && flight_->head != flight_->unsent &&
-             window_before == snd_wnd_ && flight_->duplicate_acks < 255) {
+             window_before == snd_wnd_ && flight_->duplicate_acks < 255 &&
+             (f.options.mptcp.present & ~wire::kMpDss) == 0) {  // a signal is none (RFC 8684 3)
     ++flight_->duplicate_acks;
     a.duplicate = true;
   }
@@ -91,8 +92,14 @@ void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
   snd_wl1_ = f.seq;
   snd_wl2_ = f.ack;
   if (window == snd_wnd_) return;
+  const bool was_shut_out = shut_out();
   snd_wnd_ = window;
   max_snd_wnd_ = std::max(max_snd_wnd_, window);
+  if (was_shut_out && !shut_out()) {  // what was sent into the closed window goes again
+    flight_->progress_ms = millis(ctx.now);
+    backoffs_ = 0;
+    set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto());
+  }
   if (flight_->timer == SendTimer::persist && window != 0) {
     backoffs_ = 0;
     set_timer(ctx, SendTimer::none, kNever);

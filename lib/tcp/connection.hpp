@@ -240,6 +240,7 @@ class Connection : public Alarm, public TouchHook {
   // receiver.cpp
   void receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf* m);
   void deliver(Context& ctx, Segment& s);
+  void deliver_early(Context& ctx);
   void note_twice(Context& ctx, SubSeq begin, SubSeq end);
   void handle_fin(Context& ctx, const wire::TcpFrame& f);
   void fin_arrived(Context& ctx);
@@ -319,6 +320,7 @@ class Connection : public Alarm, public TouchHook {
   void set_timer(Context& ctx, SendTimer what, Instant due);
   void file_alarm(Context& ctx);
   void on_send_timer(Context& ctx);
+  [[nodiscard]] bool shut_out() const;
   void retransmit_timeout(Context& ctx);
   void tail_probe(Context& ctx);
   void on_life_timer(Context& ctx);

@@ -230,11 +230,12 @@ bool Connection::may_replace(const Context& ctx) const {
 }
 
 void Connection::receive_time_wait(Context& ctx, const TcpFrame& f, rte_mbuf* m) {
-  // RFC 1337: a RST does not end TIME-WAIT early; a repeated FIN is acknowledged again and restarts it.
-  if (f.has(wire::kFin) && !f.has(wire::kRst)) {
+  // RFC 1337: a RST does not end TIME-WAIT early; the peer's FIN, repeated, is acknowledged again and
+  // restarts it.
+  if (f.has(wire::kFin) && !f.has(wire::kRst) && f.seq + f.seq_length() == rcv_nxt_) {
     become(ctx, State::time_wait);
     ack_soon(ctx);
-  } else if (!f.has(wire::kRst) && f.seq_length() != 0) {
+  } else if (!f.has(wire::kRst) && f.seq_length() != 0 && may_challenge(ctx)) {
     ack_soon(ctx);
   }
   ctx.drop(m, Drop::after_close);

@@ -164,9 +164,10 @@ std::uint16_t Connection::advertise(Context& ctx, bool syn) {
     if (room < standing + std::min<std::uint32_t>(budget_ / 2, std::max<std::uint32_t>(peer_segment_, 536)))
       window = standing;
   }
-  const std::uint32_t unit = 1U << rcv_scale_;
-  const std::uint32_t field =
-      std::min((window + unit - 1) >> rcv_scale_, 0xffffU);  // up: the edge never moves left
+  // Rounded up, since the edge never moves left. A full buffer takes no more all the same: rounding up at
+  // each small segment would let it grow without end.
+  const std::uint32_t unit = window > room ? 1U : 1U << rcv_scale_;
+  const std::uint32_t field = std::min((window + unit - 1) >> rcv_scale_, 0xffffU);
   rcv_edge_ = later(rcv_edge_, rcv_nxt_ + (field << rcv_scale_));
   return static_cast<std::uint16_t>(field);
 }

@@ -32,20 +32,7 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
       return free_segment(s);
     }
     deliver(ctx, s);
-    if (flight_->early.empty()) return;
-    ack_now_ = true;  // RFC 5681 4.2: a gap was (partly) filled
-    while (state_ != State::closed) {
-      Segment* next = flight_->early.front();
-      if (next == nullptr || after(next->seq, rcv_nxt_)) break;
-      flight_->early.pop(*next);
-      const auto old = rcv_nxt_ - next->seq;
-      if (old >= next->length) {
-        free_segment(*next);
-        continue;
-      }
-      trim_front(*next, static_cast<std::uint16_t>(old));
-      deliver(ctx, *next);
-    }
+    deliver_early(ctx);
     if (fin_seen_ && fin_seq_ == rcv_nxt_ && state_ != State::closed) fin_arrived(ctx);
     return;
   }
@@ -68,6 +55,23 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   if (flight_->early.insert(s) != 0) return;
   ctx.stats.drops.add(Drop::old_duplicate);
   note_twice(ctx, begin, end);
+}
+
+// What had come ahead of its turn, as far as it is in order now.
+void Connection::deliver_early(Context& ctx) {
+  if (!flight_->early.empty()) ack_now_ = true;  // RFC 5681 4.2: a gap was (partly) filled
+  while (state_ != State::closed) {
+    Segment* next = flight_->early.front();
+    if (next == nullptr || after(next->seq, rcv_nxt_)) break;
+    flight_->early.pop(*next);
+    const auto old = rcv_nxt_ - next->seq;
+    if (old >= next->length) {
+      free_segment(*next);
+      continue;
+    }
+    trim_front(*next, static_cast<std::uint16_t>(old));
+    deliver(ctx, *next);
+  }
 }
 
 // These bytes came a second time: the next acknowledgement says so (RFC 2883).

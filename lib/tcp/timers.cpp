@@ -95,7 +95,14 @@ void Connection::on_send_timer(Context& ctx) {
   }
 }
 
+// Whether what was sent lies outside of the peer's window now.
+bool Connection::shut_out() const {
+  return flight_->head != flight_->unsent && after(flight_->head->end(), snd_una_ + snd_wnd_);
+}
+
 void Connection::retransmit_timeout(Context& ctx) {
+  // A window taken back behind what was sent is a closed one: whoever answers may keep it (RFC 9293 3.8.6).
+  if (shut_out()) flight_->progress_ms = last_heard_ms_;
   const bool gave_up = millis(ctx.now) - flight_->progress_ms > ctx.timeouts.user.count() / 1'000'000;
   if (gave_up && synchronised()) return reset(ctx, Failure::timed_out);
   ctx.count(Counter::tcp_timeouts);
@@ -188,8 +195,10 @@ void Connection::on_life_timer(Context& ctx) {
   if (doubted_) return ask_again(ctx);
   const Duration idle = std::chrono::milliseconds(millis(ctx.now) - last_heard_ms_);
   if (ctx.timeouts.keepalive.count() == 0) return;
-  if (idle < ctx.timeouts.keepalive) {
-    life_due_ = {ctx.now + ctx.timeouts.keepalive - idle, ctx.now};
+  // RFC 9293 3.8.4: what is on the way asks already, and has its own time-out.
+  const bool outstanding = flight_->head != flight_->unsent || (fin_sent_ && !fin_acked_);
+  if (idle < ctx.timeouts.keepalive || outstanding) {
+    life_due_ = {ctx.now + (outstanding ? ctx.timeouts.keepalive : ctx.timeouts.keepalive - idle), ctx.now};
     return;
   }
   if (keepalives_ >= kKeepaliveProbes) return reset(ctx, Failure::timed_out);
