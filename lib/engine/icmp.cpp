@@ -2,7 +2,7 @@
 #include <rte_mbuf.h>
 
 #include "engine/engine.hpp"
-#include "wire/too_big.hpp"
+#include "wire/icmp_error.hpp"
 
 namespace braid::engine {
 
@@ -10,7 +10,7 @@ using stats::Drop;
 
 // False: it is the kernel's.
 bool Engine::take_icmp(Arrival& a, ByteView bytes) {
-  const auto error = wire::parse_too_big(bytes);
+  const auto error = wire::parse_icmp_error(bytes);
   if (!error) return false;
   const std::uint32_t found = find_flow(flow_hash(error->flow), error->flow);
   if (found == HashIndex::kNone) return find_owner(a, error->flow);
@@ -18,7 +18,12 @@ bool Engine::take_icmp(Arrival& a, ByteView bytes) {
     hand_over(a, redirects_.at(found & 0x3fffffff)->owner, kNoEntry, 0);
     return true;
   }
-  connection_of(found)->packet_too_big(ctx_, error->seq, error->mtu);
+  tcp::Connection& c = *connection_of(found);
+  if (error->kind == wire::IcmpError::Kind::too_big) {
+    c.packet_too_big(ctx_, error->seq, error->mtu);
+  } else {
+    c.unreachable(ctx_, error->seq);
+  }
   rte_pktmbuf_free(a.frame);
   return true;
 }

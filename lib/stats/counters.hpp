@@ -61,70 +61,70 @@ enum class Drop : std::uint8_t {
 };
 
 // X(id, text)
-#define BRAID_COUNTERS(X)                                                                                 \
-  X(loops, "turns of the worker's loop")                                                                  \
-  X(busy_ns, "nanoseconds spent in turns that had work")                                                  \
-  X(rx_frames, "frames received from ports")                                                              \
-  X(rx_bytes, "bytes received from ports")                                                                \
-  X(tx_frames, "frames handed to ports")                                                                  \
-  X(tx_bytes, "bytes handed to ports")                                                                    \
-  X(handoffs, "packets handed to the worker that owns their flow")                                        \
-  X(punted, "packets given to the kernel mirror")                                                         \
-  X(injected, "packets the kernel sent through the mirror")                                               \
-  X(client_accepted_mptcp, "client connections accepted with MPTCP (as MPTcpExtMPCapableACKRX)")          \
-  X(client_accepted_tcp, "client connections accepted as plain TCP")                                      \
-  X(client_closed, "client connections ended")                                                            \
-  X(upstream_connected, "connections established to servers")                                             \
-  X(upstream_failed, "attempts to reach a server that failed")                                            \
-  X(subflows_opened, "subflows established, the first of a session included")                             \
-  X(subflows_closed, "subflows ended")                                                                    \
-  X(relay_bytes_up, "bytes relayed from clients to servers")                                              \
-  X(relay_bytes_down, "bytes relayed from servers to clients")                                            \
-  X(relay_paused_up, "times a client was paused because its server was slower")                           \
-  X(relay_paused_down, "times a server was paused because its client was slower")                         \
-  X(tcp_retransmitted_segments, "TCP segments sent again (as TcpRetransSegs)")                            \
-  X(tcp_retransmitted_bytes, "TCP payload bytes sent again")                                              \
-  X(tcp_timeouts, "retransmission time-outs (as TcpExtTCPTimeouts)")                                      \
-  X(tcp_tail_probes, "tail loss probes sent (as TcpExtTCPLossProbes)")                                    \
-  X(tcp_fast_recoveries, "entries into fast recovery (as TcpExtTCPSackRecovery)")                         \
-  X(tcp_recoveries_undone, "recoveries that turned out to be needless (as TcpExtTCPFullUndo)")            \
-  X(tcp_ecn_marks, "segments received with a congestion mark (as IpExtInCEPkts)")                         \
-  X(tcp_ecn_reductions, "congestion windows reduced for a mark that the peer saw")                        \
-  X(tcp_zero_window_probes, "probes of a closed window (as TcpExtTCPWinProbe)")                           \
-  X(tcp_keepalives, "keepalive probes sent (as TcpExtTCPKeepAlive)")                                      \
-  X(tcp_challenge_acks, "challenge ACKs sent (as TcpExtTCPChallengeACK)")                                 \
-  X(tcp_out_of_order, "segments received out of order (as TcpExtTCPOFOQueue)")                            \
-  X(tcp_resets_sent, "RST segments sent (as TcpOutRsts)")                                                 \
-  X(tcp_resets_received, "RST segments accepted")                                                         \
-  X(tcp_mtu_lowered, "times a path turned out to take smaller packets")                                   \
-  X(icmp_ignored, "ICMP errors about nothing that is on the way (as TcpExtOutOfWindowIcmps)")             \
-  X(tcp_cookies_sent, "SYNs answered by a cookie (as TcpExtSyncookiesSent)")                              \
-  X(tcp_cookies_accepted, "clients that came back with their cookie (as TcpExtSyncookiesRecv)")           \
-  X(tcp_cookies_failed, "segments that looked like a cookie's and were none (as TcpExtSyncookiesFailed)") \
-  X(tcp_time_wait_recycled, "connections in TIME-WAIT that gave way (as TcpExtTWRecycled)")               \
-  X(tcp_acks_sent, "segments sent without data")                                                          \
-  X(options_ignored, "malformed or unknown TCP or MPTCP options skipped")                                 \
-  X(mptcp_reinjected_segments, "segments sent again on another subflow")                                  \
-  X(mptcp_reinjected_bytes, "bytes sent again on another subflow")                                        \
-  X(mptcp_out_of_order, "segments that arrived ahead in data sequence (as MPTcpExtOFOQueue)")             \
-  X(mptcp_subflows_stale, "subflows found stale (as MPTcpExtSubflowStale)")                               \
-  X(mptcp_subflows_recovered, "stale subflows that answered again (as MPTcpExtSubflowRecover)")           \
-  X(mptcp_bytes_first, "payload bytes sent and received on first subflows")                               \
-  X(mptcp_bytes_joined, "payload bytes sent and received on joined subflows")                             \
-  X(mptcp_bytes_backup, "payload bytes sent and received on backup subflows")                             \
-  X(mptcp_add_addr_sent, "ADD_ADDR sent (as MPTcpExtAddAddrTx)")                                          \
-  X(mptcp_add_addr_received, "valid ADD_ADDR received (as MPTcpExtAddAddr)")                              \
-  X(mptcp_add_addr_bad_hmac, "ADD_ADDR with a wrong HMAC ignored")                                        \
-  X(mptcp_add_addr_echoed, "echoes of our ADD_ADDR received (as MPTcpExtEchoAdd)")                        \
-  X(mptcp_remove_addr_received, "REMOVE_ADDR received (as MPTcpExtRmAddr)")                               \
-  X(mptcp_prio_received, "MP_PRIO received (as MPTcpExtMPPrioRx)")                                        \
-  X(mptcp_fastclose_sent, "MP_FASTCLOSE sent (as MPTcpExtMPFastcloseTx)")                                 \
-  X(mptcp_fastclose_received, "MP_FASTCLOSE accepted (as MPTcpExtMPFastcloseRx)")                         \
-  X(mptcp_fail_sent, "MP_FAIL sent (as MPTcpExtMPFailTx)")                                                \
-  X(mptcp_fail_received, "MP_FAIL received (as MPTcpExtMPFailRx)")                                        \
-  X(mptcp_sessions_held, "times a session lost its last subflow and was held for a join")                 \
-  X(mptcp_key_draws, "keys drawn until a token fell into the worker's slice")                             \
-  X(invariant, "broken internal invariants; each closed its session")                                     \
+#define BRAID_COUNTERS(X)                                                                                  \
+  X(loops, "turns of the worker's loop")                                                                   \
+  X(busy_ns, "nanoseconds spent in turns that had work")                                                   \
+  X(rx_frames, "frames received from ports")                                                               \
+  X(rx_bytes, "bytes received from ports")                                                                 \
+  X(tx_frames, "frames handed to ports")                                                                   \
+  X(tx_bytes, "bytes handed to ports")                                                                     \
+  X(handoffs, "packets handed to the worker that owns their flow")                                         \
+  X(punted, "packets given to the kernel mirror")                                                          \
+  X(injected, "packets the kernel sent through the mirror")                                                \
+  X(client_accepted_mptcp, "client connections accepted with MPTCP (as MPTcpExtMPCapableACKRX)")           \
+  X(client_accepted_tcp, "client connections accepted as plain TCP")                                       \
+  X(client_closed, "client connections ended")                                                             \
+  X(upstream_connected, "connections established to servers")                                              \
+  X(upstream_failed, "attempts to reach a server that failed")                                             \
+  X(subflows_opened, "subflows established, the first of a session included")                              \
+  X(subflows_closed, "subflows ended")                                                                     \
+  X(relay_bytes_up, "bytes relayed from clients to servers")                                               \
+  X(relay_bytes_down, "bytes relayed from servers to clients")                                             \
+  X(relay_paused_up, "times a client was paused because its server was slower")                            \
+  X(relay_paused_down, "times a server was paused because its client was slower")                          \
+  X(tcp_retransmitted_segments, "TCP segments sent again (as TcpRetransSegs)")                             \
+  X(tcp_retransmitted_bytes, "TCP payload bytes sent again")                                               \
+  X(tcp_timeouts, "retransmission time-outs (as TcpExtTCPTimeouts)")                                       \
+  X(tcp_tail_probes, "tail loss probes sent (as TcpExtTCPLossProbes)")                                     \
+  X(tcp_fast_recoveries, "entries into fast recovery (as TcpExtTCPSackRecovery)")                          \
+  X(tcp_recoveries_undone, "recoveries that turned out to be needless (as TcpExtTCPFullUndo)")             \
+  X(tcp_ecn_marks, "segments received with a congestion mark (as IpExtInCEPkts)")                          \
+  X(tcp_ecn_reductions, "congestion windows reduced for a mark that the peer saw")                         \
+  X(tcp_zero_window_probes, "probes of a closed window (as TcpExtTCPWinProbe)")                            \
+  X(tcp_keepalives, "keepalive probes sent (as TcpExtTCPKeepAlive)")                                       \
+  X(tcp_challenge_acks, "challenge ACKs sent (as TcpExtTCPChallengeACK)")                                  \
+  X(tcp_out_of_order, "segments received out of order (as TcpExtTCPOFOQueue)")                             \
+  X(tcp_resets_sent, "RST segments sent (as TcpOutRsts)")                                                  \
+  X(tcp_resets_received, "RST segments accepted")                                                          \
+  X(tcp_mtu_lowered, "times a path turned out to take smaller packets")                                    \
+  X(icmp_ignored, "ICMP errors about nothing on the way (as TcpExtOutOfWindowIcmps), or no reason to end") \
+  X(tcp_cookies_sent, "SYNs answered by a cookie (as TcpExtSyncookiesSent)")                               \
+  X(tcp_cookies_accepted, "clients that came back with their cookie (as TcpExtSyncookiesRecv)")            \
+  X(tcp_cookies_failed, "segments that looked like a cookie's and were none (as TcpExtSyncookiesFailed)")  \
+  X(tcp_time_wait_recycled, "connections in TIME-WAIT that gave way (as TcpExtTWRecycled)")                \
+  X(tcp_acks_sent, "segments sent without data")                                                           \
+  X(options_ignored, "malformed or unknown TCP or MPTCP options skipped")                                  \
+  X(mptcp_reinjected_segments, "segments sent again on another subflow")                                   \
+  X(mptcp_reinjected_bytes, "bytes sent again on another subflow")                                         \
+  X(mptcp_out_of_order, "segments that arrived ahead in data sequence (as MPTcpExtOFOQueue)")              \
+  X(mptcp_subflows_stale, "subflows found stale (as MPTcpExtSubflowStale)")                                \
+  X(mptcp_subflows_recovered, "stale subflows that answered again (as MPTcpExtSubflowRecover)")            \
+  X(mptcp_bytes_first, "payload bytes sent and received on first subflows")                                \
+  X(mptcp_bytes_joined, "payload bytes sent and received on joined subflows")                              \
+  X(mptcp_bytes_backup, "payload bytes sent and received on backup subflows")                              \
+  X(mptcp_add_addr_sent, "ADD_ADDR sent (as MPTcpExtAddAddrTx)")                                           \
+  X(mptcp_add_addr_received, "valid ADD_ADDR received (as MPTcpExtAddAddr)")                               \
+  X(mptcp_add_addr_bad_hmac, "ADD_ADDR with a wrong HMAC ignored")                                         \
+  X(mptcp_add_addr_echoed, "echoes of our ADD_ADDR received (as MPTcpExtEchoAdd)")                         \
+  X(mptcp_remove_addr_received, "REMOVE_ADDR received (as MPTcpExtRmAddr)")                                \
+  X(mptcp_prio_received, "MP_PRIO received (as MPTcpExtMPPrioRx)")                                         \
+  X(mptcp_fastclose_sent, "MP_FASTCLOSE sent (as MPTcpExtMPFastcloseTx)")                                  \
+  X(mptcp_fastclose_received, "MP_FASTCLOSE accepted (as MPTcpExtMPFastcloseRx)")                          \
+  X(mptcp_fail_sent, "MP_FAIL sent (as MPTcpExtMPFailTx)")                                                 \
+  X(mptcp_fail_received, "MP_FAIL received (as MPTcpExtMPFailRx)")                                         \
+  X(mptcp_sessions_held, "times a session lost its last subflow and was held for a join")                  \
+  X(mptcp_key_draws, "keys drawn until a token fell into the worker's slice")                              \
+  X(invariant, "broken internal invariants; each closed its session")                                      \
   X(records_lost, "access records lost because the control core was behind")
 
 enum class Counter : std::uint8_t {

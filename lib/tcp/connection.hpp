@@ -78,6 +78,8 @@ class Connection : public Alarm, public TouchHook {
   // ICMP says that the segment at `seq` was larger than the path's `mtu` (0: it does not say how much it
   // takes).
   void packet_too_big(Context& ctx, SubSeq seq, std::uint16_t mtu);
+  // ICMP says that the segment at `seq` reached nobody.
+  void unreachable(Context& ctx, SubSeq seq);
   // Whether `syn` may open a new connection in the place of this one, which is in TIME-WAIT (RFC 6191 2).
   [[nodiscard]] bool may_reopen(const wire::TcpFrame& syn) const;
   // Whether a connection of ours may take the place of this one in TIME-WAIT: the peer will tell segments of

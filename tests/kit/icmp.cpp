@@ -42,7 +42,14 @@ void append(Packet& p, const Packet& from, std::size_t at, std::size_t n) {
 
 }  // namespace
 
-Packet too_big(const Packet& dropped, std::uint16_t mtu) {
+namespace {
+
+struct Word {
+  int type_v4, code_v4, type_v6;
+  std::uint16_t mtu = 0;
+};
+
+Packet about(const Packet& dropped, const Word& word) {
   Packet p = ethernet_back(dropped);
   const bool v4 = std::to_integer<int>(dropped[kEthernet]) >> 4 == 4;
   const std::size_t header = v4 ? 20 : 40;
@@ -56,9 +63,9 @@ Packet too_big(const Packet& dropped, std::uint16_t mtu) {
     std::copy_n(dropped.begin() + 30, 4, p.begin() + 26);  // from its destination, for all that matters
     std::copy_n(dropped.begin() + 26, 4, p.begin() + 30);
     put16(p, 24, checksum(sum(p, kEthernet, kEthernet + 20)));
-    p[34] = std::byte{3};
-    p[35] = std::byte{4};
-    put16(p, 40, mtu);
+    p[34] = static_cast<std::byte>(word.type_v4);
+    p[35] = static_cast<std::byte>(word.code_v4);
+    put16(p, 40, word.mtu);
     put16(p, 36, checksum(sum(p, 34, p.size())));
     return p;
   }
@@ -70,10 +77,16 @@ Packet too_big(const Packet& dropped, std::uint16_t mtu) {
   p[21] = std::byte{64};
   std::copy_n(dropped.begin() + 38, 16, p.begin() + 22);
   std::copy_n(dropped.begin() + 22, 16, p.begin() + 38);
-  p[54] = std::byte{2};
-  put16(p, 60, mtu);
+  p[54] = static_cast<std::byte>(word.type_v6);
+  put16(p, 60, word.mtu);
   put16(p, 56, checksum(sum(p, 22, 54) + length + 58 + sum(p, 54, p.size())));
   return p;
 }
+
+}  // namespace
+
+Packet too_big(const Packet& dropped, std::uint16_t mtu) { return about(dropped, {3, 4, 2, mtu}); }
+
+Packet unreachable(const Packet& dropped) { return about(dropped, {3, 1, 1}); }
 
 }  // namespace braid::kit

@@ -1,4 +1,4 @@
-// What a router says about a packet that was too large for its next link.
+// What a router says about a packet that it could not forward.
 #pragma once
 
 #include <cstdint>
@@ -11,5 +11,7 @@ namespace braid::kit {
 // way back to the sender. It quotes as much as the RFCs ask at least: 8 bytes behind the IPv4 header, what
 // fits for IPv6.
 Packet too_big(const Packet& dropped, std::uint16_t mtu);
+// ICMP "host unreachable", or ICMPv6's, likewise.
+Packet unreachable(const Packet& dropped);
 
 }  // namespace braid::kit

@@ -144,5 +144,37 @@ TEST_F(PathMtu, OthersErrorsAreTheKernels) {
   EXPECT_EQ(l.gateway->drops(Drop::icmp_stray) + l.gateway->drops(Drop::icmp_limit), 100U);
 }
 
+// A router's word spares the wait for the connect time-out; what is established does not listen to it.
+TEST_F(PathMtu, UnreachableServerIsPassedOver) {
+  for (const bool v6 : {false, true}) {
+    for (const unsigned workers : {1U, 2U}) {
+      Lab& l = make({.workers = workers,
+                     .access = {{.name = "a", .delay = 1ms}},
+                     .servers = {{.name = "s", .delay = 1ms}, {.name = "t", .delay = 1ms}},
+                     .v6 = v6});
+      if (workers > 1) l.gateway->set_rss([](const std::optional<wire::TcpFrame>& f) { return f ? 0U : 1U; });
+      for (unsigned i = 0; i < 2; ++i) l.server_host(i).listen(kServerPort, {.send = 20'000, .send_key = 2});
+      l.server_link(0).set_middlebox([&l](Packet& p, const wire::TcpFrame& f, bool forward) {
+        if (forward && f.has(wire::kSyn)) l.server_link(0).inject(!forward, unreachable(p));
+        return !f.has(wire::kSyn);
+      });
+      App& app = l.fetch({.expect_key = 2}, false);
+      l.server_link(1).set_middlebox([&l](Packet& p, const wire::TcpFrame&, bool forward) {
+        if (!forward) l.server_link(1).inject(forward, unreachable(p));
+        return true;
+      });
+      l.access(0).set_middlebox([&l](Packet& p, const wire::TcpFrame& f, bool forward) {
+        if (!forward && f.payload_length != 0) l.access(0).inject(!forward, unreachable(p));
+        return true;
+      });
+      ASSERT_TRUE(l.run([&] { return app.released(); }, 500ms));
+      EXPECT_TRUE(app.ended_cleanly());
+      EXPECT_EQ(app.received(), 20'000U);
+      EXPECT_EQ(l.gateway->counter(Counter::upstream_failed), 1U);
+      EXPECT_GT(l.gateway->counter(Counter::icmp_ignored), 0U);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace braid::kit

@@ -1,4 +1,4 @@
-#include "wire/too_big.hpp"
+#include "wire/icmp_error.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,45 +45,62 @@ Bytes mended(Bytes b) {
   return b;
 }
 
-TEST(TooBig, SaysWhichSegmentAndHowMuchPasses) {
-  const auto a = parse_too_big(mended(v4()));
+TEST(IcmpError, SaysWhichSegmentAndHowMuchPasses) {
+  const auto a = parse_icmp_error(mended(v4()));
   ASSERT_TRUE(a.has_value());
   EXPECT_EQ(a->flow, (Flow{{Ip::v4(0xc6120001), 80}, {Ip::v4(0xc6120102), 31000}}));
   EXPECT_EQ(a->seq, SubSeq(0x01020304));
   EXPECT_EQ(a->mtu, 1400);
-  const auto b = parse_too_big(v6());
+  const auto b = parse_icmp_error(v6());
   ASSERT_TRUE(b.has_value());
   EXPECT_EQ(b->flow.local, parse_endpoint("[2001:db8::1]:80").value());
   EXPECT_EQ(b->flow.remote, parse_endpoint("[2001:db8::2]:31000").value());
   EXPECT_EQ(b->mtu, 1280);
 }
 
-TEST(TooBig, TruncatedOrDamagedSaysNothing) {
+TEST(IcmpError, SaysThatNobodyIsThere) {
+  Bytes host = v4();
+  host[35] = std::byte{1};
+  const auto a = parse_icmp_error(mended(host));
+  ASSERT_TRUE(a.has_value());
+  EXPECT_EQ(a->kind, IcmpError::Kind::unreachable);
+  EXPECT_EQ(a->seq, SubSeq(0x01020304));
+  Bytes v6_host = v6();
+  v6_host[54] = std::byte{1};
+  v6_host[56] =
+      static_cast<std::byte>(std::to_integer<unsigned>(v6_host[56]) + 1);  // the checksum of one less
+  const auto b = parse_icmp_error(v6_host);
+  ASSERT_TRUE(b.has_value());
+  EXPECT_EQ(b->kind, IcmpError::Kind::unreachable);
+}
+
+TEST(IcmpError, TruncatedOrDamagedSaysNothing) {
   for (const Bytes& whole : {mended(v4()), v6()}) {
     for (std::size_t n = 0; n < whole.size(); ++n)
-      EXPECT_FALSE(parse_too_big(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(n)))) << n;
+      EXPECT_FALSE(parse_icmp_error(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(n))))
+          << n;
     for (std::size_t i = whole.size() - 30; i < whole.size(); ++i) {
       Bytes damaged = whole;
       damaged[i] ^= std::byte{0x40};
-      EXPECT_FALSE(parse_too_big(damaged)) << i;
+      EXPECT_FALSE(parse_icmp_error(damaged)) << i;
     }
   }
 }
 
-TEST(TooBig, OtherErrorsAndOtherProtocolsSayNothing) {
+TEST(IcmpError, OtherErrorsAndOtherProtocolsSayNothing) {
   struct Change {
     std::size_t at;
     int value;
   };
-  for (const Change c : {Change{34, 11}, Change{35, 1}, Change{23, 17}, Change{51, 17}, Change{42, 0x65},
+  for (const Change c : {Change{34, 11}, Change{35, 16}, Change{23, 17}, Change{51, 17}, Change{42, 0x65},
                          Change{42, 0x44}, Change{20, 0x20}, Change{12, 9}}) {
     Bytes b = v4();
     b[c.at] = static_cast<std::byte>(c.value);
-    EXPECT_FALSE(parse_too_big(mended(b))) << c.at;
+    EXPECT_FALSE(parse_icmp_error(mended(b))) << c.at;
   }
 }
 
-TEST(TooBig, RandomBytesAreHarmless) {
+TEST(IcmpError, RandomBytesAreHarmless) {
   Rng rng(7);
   for (unsigned i = 0; i < 20'000; ++i) {
     Bytes b = test::random_bytes(rng, rng.below(120));
@@ -91,7 +108,7 @@ TEST(TooBig, RandomBytesAreHarmless) {
       test::set16(b, 12, (i & 1U) != 0 ? 0x0800U : 0x86ddU);
       b[14] = static_cast<std::byte>((i & 1U) != 0 ? 0x45 : 0x60);
     }
-    parse_too_big(b);
+    parse_icmp_error(b);
   }
 }
 

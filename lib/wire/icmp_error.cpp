@@ -1,4 +1,4 @@
-#include "wire/too_big.hpp"
+#include "wire/icmp_error.hpp"
 
 #include <algorithm>
 
@@ -21,34 +21,32 @@ T read(ByteView b, std::size_t at) {
   return load_be<T>(b.data() + at);
 }
 
-std::optional<TooBig> with_ports(const Ip& source, const Ip& destination, ByteView tcp, std::uint16_t mtu) {
+std::optional<IcmpError> with_ports(IcmpError out, const Ip& source, const Ip& destination, ByteView tcp) {
   if (tcp.size() < kQuotedTcp) return {};
-  TooBig out;
   out.flow.local = {source, read<std::uint16_t>(tcp, 0)};
   out.flow.remote = {destination, read<std::uint16_t>(tcp, 2)};
   out.seq = SubSeq(read<std::uint32_t>(tcp, 4));
-  out.mtu = mtu;
   return out;
 }
 
-std::optional<TooBig> quoted_v4(ByteView ip, std::uint16_t mtu) {
+std::optional<IcmpError> quoted_v4(const IcmpError& error, ByteView ip) {
   if (ip.size() < kIpv4Header) return {};
   const std::size_t header = (byte_at(ip, 0) & 0x0fU) * 4U;
   if (byte_at(ip, 0) >> 4 != 4 || header < kIpv4Header || header > ip.size() || byte_at(ip, 9) != kTcp)
     return {};
-  return with_ports(Ip::v4(read<std::uint32_t>(ip, 12)), Ip::v4(read<std::uint32_t>(ip, 16)),
-                    ip.subspan(header), mtu);
+  return with_ports(error, Ip::v4(read<std::uint32_t>(ip, 12)), Ip::v4(read<std::uint32_t>(ip, 16)),
+                    ip.subspan(header));
 }
 
 // Braid sends no extension headers, so none can be quoted.
-std::optional<TooBig> quoted_v6(ByteView ip, std::uint16_t mtu) {
+std::optional<IcmpError> quoted_v6(const IcmpError& error, ByteView ip) {
   if (ip.size() < kIpv6Header || byte_at(ip, 0) >> 4 != 6 || byte_at(ip, 6) != kTcp) return {};
-  return with_ports(Ip::v6(read<std::uint64_t>(ip, 8), read<std::uint64_t>(ip, 16)),
-                    Ip::v6(read<std::uint64_t>(ip, 24), read<std::uint64_t>(ip, 32)), ip.subspan(kIpv6Header),
-                    mtu);
+  return with_ports(error, Ip::v6(read<std::uint64_t>(ip, 8), read<std::uint64_t>(ip, 16)),
+                    Ip::v6(read<std::uint64_t>(ip, 24), read<std::uint64_t>(ip, 32)),
+                    ip.subspan(kIpv6Header));
 }
 
-std::optional<TooBig> parse_v4(ByteView ip) {
+std::optional<IcmpError> parse_v4(ByteView ip) {
   if (ip.size() < kIpv4Header) return {};
   const std::size_t header = (byte_at(ip, 0) & 0x0fU) * 4U;
   const std::size_t total = read<std::uint16_t>(ip, 2);
@@ -57,28 +55,43 @@ std::optional<TooBig> parse_v4(ByteView ip) {
       ones_sum(ip.first(header)) != 0xffff)
     return {};
   const ByteView icmp = ip.subspan(header, total - header);
-  if (byte_at(icmp, 0) != 3 || byte_at(icmp, 1) != 4 || ones_sum(icmp) != 0xffff) return {};
-  return quoted_v4(icmp.subspan(kIcmpHeader), read<std::uint16_t>(icmp, 6));
+  constexpr unsigned kUnreachable = 3, kFragmentationNeeded = 4, kCodes = 16;
+  const unsigned code = byte_at(icmp, 1);
+  if (byte_at(icmp, 0) != kUnreachable || code >= kCodes || ones_sum(icmp) != 0xffff) return {};
+  IcmpError error;
+  if (code == kFragmentationNeeded) {
+    error.mtu = read<std::uint16_t>(icmp, 6);
+  } else {
+    error.kind = IcmpError::Kind::unreachable;
+  }
+  return quoted_v4(error, icmp.subspan(kIcmpHeader));
 }
 
-std::optional<TooBig> parse_v6(ByteView ip) {
+std::optional<IcmpError> parse_v6(ByteView ip) {
   if (ip.size() < kIpv6Header) return {};
   const std::size_t length = read<std::uint16_t>(ip, 4);
   if (byte_at(ip, 0) >> 4 != 6 || byte_at(ip, 6) != kIcmpV6 || length < kIcmpHeader ||
       length > ip.size() - kIpv6Header)
     return {};
   const ByteView icmp = ip.subspan(kIpv6Header, length);
-  if (byte_at(icmp, 0) != 2) return {};
+  constexpr unsigned kUnreachable = 1, kPacketTooBig = 2;
+  const unsigned type = byte_at(icmp, 0);
+  if (type != kUnreachable && type != kPacketTooBig) return {};
   const auto pseudo =
       sum_add(ones_sum(ip.subspan(8, 32)), sum_add(static_cast<std::uint16_t>(length), kIcmpV6));
   if (sum_add(pseudo, ones_sum(icmp)) != 0xffff) return {};
-  const auto mtu = std::min(read<std::uint32_t>(icmp, 4), 0xffffU);
-  return quoted_v6(icmp.subspan(kIcmpHeader), static_cast<std::uint16_t>(mtu));
+  IcmpError error;
+  if (type == kPacketTooBig) {
+    error.mtu = static_cast<std::uint16_t>(std::min(read<std::uint32_t>(icmp, 4), 0xffffU));
+  } else {
+    error.kind = IcmpError::Kind::unreachable;
+  }
+  return quoted_v6(error, icmp.subspan(kIcmpHeader));
 }
 
 }  // namespace
 
-std::optional<TooBig> parse_too_big(ByteView frame) {
+std::optional<IcmpError> parse_icmp_error(ByteView frame) {
   if (frame.size() < kEthernetHeader) return {};
   const EthernetHeader ethernet = parse_ethernet(frame);
   if (ethernet.type == kEtherIpv4) return parse_v4(frame.subspan(ethernet.size));
