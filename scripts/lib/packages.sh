@@ -14,6 +14,7 @@ PACKAGES_LAB=(
   librte-bus-vdev23
 )
 PACKAGES_KERNEL_TESTS=(python3-pytest tshark)
+PACKAGES_COVERAGE=(gcovr)
 
 # missing_packages NAME…: those of the names that dpkg does not have installed.
 missing_packages() {
