@@ -192,9 +192,11 @@ NFT
 }
 
 heal_link() {
-  local host
-  on isp nft list table inet "cut_$1" >/dev/null 2>&1 || die "link $1 is not cut"
-  for host in client isp; do on "$host" nft delete table inet "cut_$1"; done
+  local host cut=no
+  for host in client isp; do
+    on "$host" nft delete table inet "cut_$1" 2>/dev/null && cut=yes
+  done
+  [[ $cut == yes ]] || die "link $1 is not cut"
 }
 
 # link_down DEV / link_up DEV: the client loses the device itself, and gets it back with addresses and routes.
