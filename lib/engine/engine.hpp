@@ -61,6 +61,22 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
     }
   };
   [[nodiscard]] Use use() const;
+  // For tests: each pair, connection and session there is now.
+  template <class Visit>
+  void for_each_pair(Visit&& visit) const {
+    for (std::uint32_t i = 0; i < pair_live_.size(); ++i)
+      if (pair_live_[i] != 0) visit(static_cast<const relay::Pair&>(*pairs_.at(i)));
+  }
+  template <class Visit>
+  void for_each_connection(Visit&& visit) const {
+    flows_.for_each([&](std::uint32_t h) {
+      if (static_cast<Kind>(h >> 30) != Kind::redirect) visit(*connection_of(h));
+    });
+  }
+  template <class Visit>
+  void for_each_session(Visit&& visit) const {
+    tokens_.for_each([&](std::uint32_t i) { visit(*sessions_.at(i)); });
+  }
   // Test hook: every n-th allocation of any pool fails (0: none).
   void fail_every(std::uint32_t n);
 

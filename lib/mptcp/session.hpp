@@ -74,6 +74,8 @@ class Session final : public tcp::Stream, public Alarm {
   void write(Context& ctx, SegmentQueue& segments) override;
   std::uint32_t take_freed() override { return std::exchange(freed_, 0); }
   [[nodiscard]] std::uint32_t unfreed() const override { return unfreed_; }
+  [[nodiscard]] std::uint32_t freed() const override { return freed_; }
+  [[nodiscard]] std::uint32_t held() const override { return held_; }
   [[nodiscard]] std::uint32_t kept() const override;
   [[nodiscard]] std::uint32_t round_trip() const override;
   [[nodiscard]] bool several_paths() const override { return subflow_count() > 1; }
@@ -144,6 +146,12 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] bool holds_unread() const { return held_ != 0; }
   // Room for received bytes, the reassembly queue of the one plain subflow not counted.
   [[nodiscard]] std::uint32_t free_room(const Context& ctx) const;
+
+  // To look at: what waits for its DATA_ACK, what arrived ahead of its turn, and whether receive_next() has
+  // counted the peer's DATA_FIN.
+  [[nodiscard]] const SegmentQueue& data_queue() const { return data_; }
+  [[nodiscard]] const tcp::Reassembly& early() const { return flight_->early; }
+  [[nodiscard]] bool counted_peer_fin() const { return peer_fin_known_ && peer_finished_; }
 
   [[nodiscard]] unsigned subflow_count() const;
   [[nodiscard]] unsigned subflows_max() const { return subflows_max_; }

@@ -142,6 +142,10 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] SubSeq receive_next() const { return rcv_nxt_; }
   [[nodiscard]] SubSeq send_next() const { return snd_nxt_; }
   [[nodiscard]] SubSeq send_unacknowledged() const { return snd_una_; }
+  // Bytes behind send_unacknowledged() that the peer takes, as it said last.
+  [[nodiscard]] std::uint32_t peer_window() const { return snd_wnd_; }
+  // What the connection has on the way, to look at.
+  [[nodiscard]] const Flight& flight() const { return *flight_; }
   [[nodiscard]] bool timestamps_on() const { return ts_on_; }
   [[nodiscard]] std::uint32_t retransmissions() const { return retransmissions_; }
   [[nodiscard]] Duration rto() const { return rtt_.rto(backoffs_); }
@@ -219,8 +223,7 @@ class Connection : public Alarm, public TouchHook {
   }
   void recompute_mss(std::uint16_t overhead_before);
   [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
-  // What the connection has on the way; busy(): to write to, nullptr when there is no memory for it.
-  [[nodiscard]] const Flight& flight() const { return *flight_; }
+  // What the connection has on the way, to write to; nullptr when there is no memory for it.
   Flight* busy(Context& ctx);
   void restart_after_idle(const Context& ctx);
   std::uint32_t budget_ = 0;  // bytes of receive buffer at most

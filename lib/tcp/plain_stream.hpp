@@ -19,6 +19,8 @@ class PlainStream final : public Connection, public Stream {
   void write(Context& ctx, SegmentQueue& segments) override;
   std::uint32_t take_freed() override { return std::exchange(freed_, 0); }
   [[nodiscard]] std::uint32_t unfreed() const override { return unfreed_; }
+  [[nodiscard]] std::uint32_t freed() const override { return freed_; }
+  [[nodiscard]] std::uint32_t held() const override { return held_; }
   [[nodiscard]] std::uint32_t round_trip() const override { return rtt().srtt(); }
   void shutdown(Context& ctx) override { finish(ctx); }
   [[nodiscard]] bool our_end_acknowledged() const override;

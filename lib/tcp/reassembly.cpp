@@ -36,6 +36,10 @@ Reassembly::Reassembly(Space space) : head_{}, space_(space) { Tree::init_header
 
 Segment* Reassembly::front() const { return pieces_ == 0 ? nullptr : segment(head_.left); }
 
+Segment* Reassembly::behind(const Segment& s) const {
+  return &s == head_.right ? nullptr : segment(Tree::next_node(const_cast<Segment*>(&s)));
+}
+
 void Reassembly::pop(Segment& s) {
   const SubSeq end = end_of_run(s);
   Tree::erase(&head_, &s);

@@ -25,6 +25,8 @@ class Reassembly {
   std::uint32_t insert(Segment& s);
   // The lowest piece, or nullptr.
   [[nodiscard]] Segment* front() const;
+  // The piece behind `s`, or nullptr.
+  [[nodiscard]] Segment* behind(const Segment& s) const;
   // Takes the lowest piece out; nothing before its end comes afterwards.
   void pop(Segment& s);
   void clear();

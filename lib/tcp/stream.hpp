@@ -53,7 +53,11 @@ class Stream {
   virtual std::uint32_t take_freed() = 0;
   // Written and not yet freed.
   [[nodiscard]] virtual std::uint32_t unfreed() const = 0;
-  // Part of that: the peer has all of it, but buffers are held by a path that has not heard so.
+  // Freed and not yet asked for by take_freed().
+  [[nodiscard]] virtual std::uint32_t freed() const = 0;
+  // Received in order and not yet given back by consume().
+  [[nodiscard]] virtual std::uint32_t held() const = 0;
+  // Part of unfreed(): the peer has all of it, but buffers are held by a path that has not heard so.
   [[nodiscard]] virtual std::uint32_t kept() const { return 0; }
   // Round trip to the peer, on the slowest path in use, us.
   [[nodiscard]] virtual std::uint32_t round_trip() const = 0;

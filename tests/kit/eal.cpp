@@ -37,7 +37,11 @@ rte_mempool* start() {
   return p;
 }
 
+std::uint32_t withheld = 0;
+
 }  // namespace
+
+std::uint32_t buffers_withheld() { return withheld; }
 
 rte_mempool* pool() {
   static rte_mempool* const p = start();
@@ -51,6 +55,7 @@ Shortage::Shortage(std::uint32_t left) : taken_(nullptr) {
     rte_mbuf* m = rte_pktmbuf_alloc(pool());
     m->next = static_cast<rte_mbuf*>(taken_);
     taken_ = m;
+    ++withheld;
   }
 }
 
@@ -60,6 +65,7 @@ Shortage::~Shortage() {
     rte_mbuf* next = m->next;
     m->next = nullptr;
     rte_pktmbuf_free(m);
+    --withheld;
     m = next;
   }
 }

@@ -17,6 +17,9 @@ rte_mempool* pool();
 // Buffers that are out of the pool now.
 std::uint32_t buffers_in_use();
 
+// Of those, what a Shortage holds.
+std::uint32_t buffers_withheld();
+
 // Takes buffers out of the pool until `left` remain, and puts them back on destruction.
 class Shortage {
  public:

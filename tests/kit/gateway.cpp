@@ -41,6 +41,7 @@ class Gateway::WorkerIo final : public engine::Io {
     return true;
   }
 
+  [[nodiscard]] const auto& queues() const { return queues_; }
   void queue(unsigned port, rte_mbuf* frame) { queues_[port].push_back(frame); }
   [[nodiscard]] bool waiting() const {
     return std::any_of(queues_.begin(), queues_.end(), [](const auto& q) { return !q.empty(); });
@@ -130,6 +131,17 @@ void Gateway::release_oldest() {
   if (packet_of(h.frame) != h.bytes) ++overwritten_;
   rte_pktmbuf_free(h.frame);
   held_.pop_front();
+}
+
+bool Gateway::for_each_frame(const std::function<void(const rte_mbuf*)>& visit) {
+  for (const Held& h : held_) visit(h.frame);
+  for (const auto& w : workers_)
+    for (const auto& queue : w.io->queues())
+      for (const rte_mbuf* m : queue) visit(m);
+  for (unsigned from = 0; from < workers_.size(); ++from)
+    for (unsigned to = 0; to < workers_.size(); ++to)
+      if (handoff_.ring(from, to).size() != 0) return false;
+  return true;
 }
 
 void Gateway::clean_nic() {

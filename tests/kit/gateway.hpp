@@ -51,6 +51,9 @@ class Gateway final : public Device, public Actor {
   bool end_some();  // one turn of that; whether none is left
   // Lets go of what the NIC holds.
   void clean_nic();
+  // Frames that wait in front of the workers or are held behind them. False: some are in the rings between
+  // the workers, where they cannot be seen.
+  bool for_each_frame(const std::function<void(const rte_mbuf*)>& visit);
   // Frames whose bytes changed while the NIC still held them: a bug of the sender.
   [[nodiscard]] std::uint64_t overwritten() const { return overwritten_; }
 

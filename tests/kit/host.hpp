@@ -61,6 +61,19 @@ class Host final : public Device, public Actor, private tcp::FrameSink, private 
   [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
   [[nodiscard]] stats::WorkerStats& stats() { return stats_; }
   [[nodiscard]] tcp::Connection* find(const Flow& flow);
+  template <class Visit>
+  void for_each_connection(Visit&& visit) const {
+    for (const auto& [flow, c] : flows_) visit(*c);
+  }
+  template <class Visit>
+  void for_each_session(Visit&& visit) const {
+    for (const auto& s : sessions_) visit(*s);
+  }
+  template <class Visit>
+  void for_each_program(Visit&& visit) const {
+    for (const auto& app : apps_) visit(*app);
+  }
+  [[nodiscard]] bool dead() const { return dead_; }
 
  private:
   struct Port {

@@ -26,7 +26,8 @@ Ip translated_address(bool v6, unsigned port) {
 std::uint8_t net_length(bool v6) { return v6 ? 64 : 24; }
 }  // namespace
 
-Lab::Lab(const LabSpec& s) : spec(s), world(s.seed), buffers_before_((pool(), buffers_in_use())) {
+Lab::Lab(const LabSpec& s)
+    : spec(s), world(s.seed), buffers_before_((pool(), buffers_in_use())), watch_(*this) {
   relay::Settings relay;
   relay::Listener l;
   l.name = "web";
@@ -69,6 +70,8 @@ Lab::Lab(const LabSpec& s) : spec(s), world(s.seed), buffers_before_((pool(), bu
     if (!spec.scripted_servers) servers[i]->attach(0, link, server_address(spec.v6, i));
     if (server_script) server_script->attach(i, link);
   }
+  world.after_act = [this](const Actor& actor) { watch_.stepped(actor); };
+  world.on_send = [this](const Device& from, const Packet& packet) { watch_.sent(from, packet); };
 }
 
 Lab::~Lab() { close(); }
@@ -133,6 +136,7 @@ App& Lab::fetch(const Plan& plan, bool joins) {
 void Lab::close() {
   if (closed_) return;
   closed_ = true;
+  watch_.look_closely();
   if (client) client->die();
   for (auto& s : servers) s->die();
   for (const auto& l : world.links()) l->cut();

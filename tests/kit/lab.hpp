@@ -13,6 +13,7 @@
 #include "kit/gateway.hpp"
 #include "kit/host.hpp"
 #include "kit/script.hpp"
+#include "kit/watch.hpp"
 
 namespace braid::kit {
 
@@ -61,6 +62,9 @@ class Lab {
 
   // A client's MPTCP connection with a join on each further link once the first is established.
   App& fetch(const Plan& plan, bool joins = true);
+  [[nodiscard]] std::uint32_t buffers_before() const { return buffers_before_; }
+  // Judges the world after every step.
+  [[nodiscard]] Watch& watch() { return watch_; }
   bool run(const std::function<bool()>& done, Duration limit = 60s) { return world.run_until(done, limit); }
 
   // Ends everything and checks that nothing is left: objects, buffers, frames changed in flight.
@@ -69,6 +73,7 @@ class Lab {
  private:
   wire::RouteTable routes() const;
   std::uint32_t buffers_before_;
+  Watch watch_;
   bool closed_ = false;
 };
 

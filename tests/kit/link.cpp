@@ -53,6 +53,7 @@ Rng Link::fate_of(const Packet& packet, bool forward) {
 
 void Link::send(const Device& from, unsigned port, Packet packet) {
   const bool forward = a_.device == &from && a_.port == port;
+  if (world_.on_send) world_.on_send(from, packet);
   if (captured_.size() < kCaptureMost) captured_.push_back({world_.now(), packet, forward});
   const bool large =
       packet.size() >= wire::kEthernetHeader && packet.size() > spec_.mtu + wire::parse_ethernet(packet).size;

@@ -65,6 +65,7 @@ class Link final : public Actor {
   void cut_backward(bool on) { cut_backward_ = on; }
   [[nodiscard]] bool is_cut() const { return cut_; }
   void set_middlebox(Middlebox m) { middlebox_ = std::move(m); }
+  [[nodiscard]] bool has_middlebox() const { return middlebox_ != nullptr; }
   void set_loss(double loss) { spec_.loss = loss; }
   void set_perfect() { spec_.loss = spec_.duplicate = spec_.corrupt = spec_.reorder = 0; }
   // The path changes without its ends noticing. `tells`: a router says so by ICMP.

@@ -50,8 +50,12 @@ void World::advance(Instant to) {
     plans_.erase(plans_.begin());
     what();
   }
-  for (std::size_t i = 0; i < actors_.size(); ++i)
-    if (actors_[i]->next_at() <= now_) actors_[i]->act(now_);
+  for (std::size_t i = 0; i < actors_.size(); ++i) {
+    if (actors_[i]->next_at() > now_) continue;
+    Actor& actor = *actors_[i];
+    actor.act(now_);
+    if (after_act) after_act(actor);
+  }
 }
 
 bool World::run_until(const std::function<bool()>& done, Duration limit) {

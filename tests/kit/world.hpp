@@ -65,6 +65,10 @@ class World {
   void advance(Instant to);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Link>>& links() const { return links_; }
+  // Called after each step of an actor, and with each packet that a device sends into a link.
+  std::function<void(Actor&)> after_act{};
+  std::function<void(const Device& from, const Packet&)> on_send{};
+
   // Writes each link's packets to a file and returns the names.
   std::vector<std::string> save_captures(const std::string& stem) const;
 
