@@ -97,8 +97,9 @@ void Laws::look(const SentPicture& p, bool judged) {
   const std::uint32_t window = p.window * unit;
   if (s.acked && before(p.ack, s.ack)) report_("sequence", "an acknowledgement has moved back");
   const SubSeq edge = p.ack + window;
-  // A subflow's own edge is nobody's: what counts is that of the data (RFC 8684 3.3.1).
-  if (s.acked && !s.mptcp && before(edge, s.edge))
+  // A subflow's own edge is nobody's: what counts is that of the data (RFC 8684 3.3.1). The field counts
+  // units (RFC 7323 2.3), so what it says may be off by part of one.
+  if (s.acked && !s.mptcp && s.edge - edge >= static_cast<std::int32_t>(unit))
     report_("window", "the right edge has moved left by " + std::to_string(s.edge - edge));
   s.edge = s.acked ? later(s.edge, edge) : edge;
   s.ack = p.ack;
@@ -110,8 +111,6 @@ void Laws::look_at_data_level(const SentPicture& p, Sender& s, std::uint32_t win
   const std::uint32_t edge = p.data_ack + window;
   if (s.data_acked && static_cast<std::int32_t>(p.data_ack - s.data_ack) < 0)
     report_("sequence", "a DATA_ACK has moved back");
-  // The field counts units and is rounded up (RFC 7323 2.3), so what it says may exceed the edge by part of
-  // one.
   const auto moved = static_cast<std::int32_t>(s.data_edge - edge);
   if (s.data_acked && moved >= static_cast<std::int32_t>(unit))
     report_("window", "the right edge of the data has moved left by " + std::to_string(moved));

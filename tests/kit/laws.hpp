@@ -1,11 +1,12 @@
 // What must hold after every step of a world, whatever the paths and peers do. The laws judge pictures: plain
 // values that Watch takes of connections, sessions, relays and packets, and that a test can forge.
 //
-//   sequence       what was acknowledged, sent and received never moves back, and nobody acknowledges more
-//   than was sent window         the right edge of a receive window never moves left (RFC 9293 3.8.6, RFC
-//   8684 3.3.4) peer's window  no new data beyond the furthest right edge that the peer ever offered (RFC
-//   9293 3.8.6) conservation   each byte taken from one side is given to the other, once accounts gauges and
-//   counts say what the queues hold
+// - sequence: what was acknowledged, sent and received never moves back, and nobody acknowledges more than
+// was sent.
+// - window: the right edge of a receive window never moves left (RFC 9293 3.8.6, RFC 8684 3.3.4).
+// - peer's window: no new data beyond the furthest right edge that the peer ever offered (RFC 9293 3.8.6).
+// - conservation: each byte taken from one side is given to the other, once.
+// - accounts: gauges and counts say what the queues hold.
 #pragma once
 
 #include <cstdint>
