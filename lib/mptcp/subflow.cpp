@@ -6,6 +6,12 @@ namespace braid::mptcp {
 using stats::Counter;
 using stats::RstReason;
 
+namespace {
+// 3.1: an MP_CAPABLE of another version, with the extension bit, or without the one algorithm there is, is
+// treated as if it were not there.
+bool is_ours(const wire::MpCapable& c) { return c.version == 1 && !c.extension && c.hmac_sha256; }
+}  // namespace
+
 void Subflow::set_join(const wire::MpJoin& syn, std::uint8_t id, std::uint32_t nonce) {
   remote_id = syn.address_id;
   remote_nonce_ = syn.nonce;
@@ -68,9 +74,9 @@ bool Subflow::third_ack_capable(Context& ctx, const wire::TcpFrame& f) {
   }
   session_->initial_window(window_of(f));
   if (plain_) return true;
-  // Rule 3: only both keys, ours echoed right, and the algorithm chosen prove that the peer speaks MPTCP on
-  // this path.
-  if (!o.has(wire::kMpCapable) || o.capable.keys != 2 || !o.capable.hmac_sha256) {
+  // Rule 3: only both keys, ours echoed right, in the version and with the algorithm agreed on, prove that the
+  // peer speaks MPTCP on this path.
+  if (!o.has(wire::kMpCapable) || o.capable.keys != 2 || !is_ours(o.capable)) {
     session_->fall_back(ctx, *this, stats::Fallback::third_ack);
   } else if (o.capable.receiver_key != session_->local_key()) {
     session_->fall_back(ctx, *this, stats::Fallback::bad_keys);
@@ -105,8 +111,7 @@ bool Subflow::on_syn_ack(Context& ctx, const wire::TcpFrame& f) {
   const auto& o = f.options.mptcp;
   if (!joined()) {
     session_->initial_window(f.window);
-    if (o.has(wire::kMpCapable) && o.capable.keys == 1 && o.capable.version == 1 && !o.capable.extension &&
-        backoffs() < 2) {
+    if (o.has(wire::kMpCapable) && o.capable.keys == 1 && is_ours(o.capable) && backoffs() < 2) {
       if (o.capable.checksum_required) session_->peer_wants_checksum();
       session_->peer_key(o.capable.sender_key);
     } else {

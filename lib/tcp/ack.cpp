@@ -36,6 +36,8 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     ++flight_->duplicate_acks;
     a.duplicate = true;
   }
+  // Not before: only what an earlier acknowledgement left out has been overtaken (RFC 8985 6.2 step 3).
+  if (a.sacked) flight_->high_sacked = later(flight_->high_sacked, a.highest);
   if (a.rtt_us != 0) {
     rtt_.sample(a.rtt_us);
     backoffs_ = 0;  // RFC 6298 5 (7): the doubled value ends with the next measurement
@@ -51,7 +53,9 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   hear_congestion_echo(ctx, f);
   if (flight_->recovery == Recovery::fast) {
     reduce_window(a, flight_->lost_bytes > lost_before);
-  } else if (a.delivered != 0 && !(ecn_on_ && f.has(wire::kEce))) {  // no growth on an echo (RFC 3168 6.1.2)
+  } else if (a.delivered != 0 && (a.newly_acked != 0 || reordering_) && !(ecn_on_ && f.has(wire::kEce))) {
+    // Not by duplicates (RFC 5681 3.2 (1)), unless this path's are known to come from reordering, and not on
+    // an echo (RFC 3168 6.1.2).
     grow_window(ctx, a);
   }
   if (fin_sent_ && !fin_acked_ && snd_una_ == snd_nxt_) our_fin_acked(ctx);

@@ -352,6 +352,7 @@ void Connection::send_probe(Context& ctx) {
 
 void Connection::send_reset(Context& ctx) {
   wire::OptionBuffer o;
+  if (ts_on_) o.timestamps(millis(ctx.now) + ts_offset_, ts_recent_);  // RFC 7323 3.2
   write_reset_options(ctx, o);
   ctx.count(Counter::tcp_resets_sent);
   transmit_bare(ctx, snd_nxt_, static_cast<std::uint8_t>(wire::kRst | reset_flags()), o);

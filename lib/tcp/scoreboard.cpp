@@ -86,8 +86,6 @@ void Connection::mark_sacked(Context& ctx, const wire::TcpFrame& f, Ack& a) {
     if (at_or_before(b.end, snd_una_) || before(b.begin, f.ack)) continue;
     mark_block(ctx, b, steps, a);
   }
-  if (a.sacked)
-    flight_->high_sacked = later(flight_->high_sacked, a.highest);  // not before: it shows reordering
 }
 
 void Connection::mark_block(Context& ctx, const wire::SackBlock& b, unsigned& steps, Ack& a) {

@@ -166,6 +166,25 @@ class GuessOfTheServer : public TcpTest {
   std::uint64_t key_of_host_ = 0;
 };
 
+// RFC 8684 3.1: an MP_CAPABLE that names no algorithm is none.
+TEST_F(GuessOfTheServer, AnswerWithoutAnAlgorithmMeansPlainTcp) {
+  host_->connect_mptcp(there_, {.finish = false});
+  Remote* r = script_->incoming(there_);
+  ASSERT_NE(r, nullptr);
+  r->next();
+  r->say({.flags = S | A, .options = [](wire::OptionBuffer& o) {
+            o.mss(1460);
+            wire::MpCapable c;
+            c.keys = 1;
+            c.hmac_sha256 = false;
+            c.sender_key = kKey;
+            o.mp_capable(c);
+          }});
+  const auto third = r->next();
+  ASSERT_TRUE(third.has_value());
+  EXPECT_EQ(third->mp().present, 0) << describe(*third);
+}
+
 TEST_F(GuessOfTheServer, EveryBitOfThe64Counts) {
   App& app = open();
   for (unsigned bit = 0; bit < 64 && !HasFailure(); ++bit) {

@@ -67,21 +67,27 @@ TEST_F(MptcpRules, R03_WrongEchoOfOurKeyMeansPlainTcp) {
   EXPECT_EQ(l.gateway->fallbacks(Fallback::bad_keys), 1U);
 }
 
-TEST_F(MptcpRules, R03_ThirdAckWithoutTheAlgorithmIsNoProof) {
-  Lab& l = scripted();
-  MpClient m(l);
-  Remote& c = m.half_open();
-  c.say({.options = [&m](wire::OptionBuffer& o) {
-    wire::MpCapable capable;
-    capable.keys = 2;
-    capable.hmac_sha256 = false;
-    capable.sender_key = m.key();
-    capable.receiver_key = m.key_of_peer;
-    o.mp_capable(capable);
-  }});
-  l.world.run_for(1ms);
-  EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U);
-  expect_plain_echo(c);
+// Neither without the algorithm, nor with the extension bit, nor in another version than was agreed on.
+TEST_F(MptcpRules, R03_ThirdAckOfAnotherKindIsNoProof) {
+  for (const unsigned kind : {0U, 1U, 2U}) {
+    SCOPED_TRACE(kind);
+    Lab& l = scripted();
+    MpClient m(l);
+    Remote& c = m.half_open();
+    c.say({.options = [&m, kind](wire::OptionBuffer& o) {
+      wire::MpCapable capable;
+      capable.keys = 2;
+      capable.hmac_sha256 = kind != 0;
+      capable.extension = kind == 1;
+      if (kind == 2) capable.version = 0;
+      capable.sender_key = m.key();
+      capable.receiver_key = m.key_of_peer;
+      o.mp_capable(capable);
+    }});
+    l.world.run_for(1ms);
+    EXPECT_EQ(l.gateway->fallbacks(Fallback::third_ack), 1U);
+    expect_plain_echo(c);
+  }
 }
 
 TEST_F(MptcpRules, R04_ThirdAckLostDataCarriesCapable) {
