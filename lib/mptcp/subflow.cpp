@@ -74,8 +74,8 @@ bool Subflow::third_ack_capable(Context& ctx, const wire::TcpFrame& f) {
   }
   session_->initial_window(window_of(f));
   if (plain_) return true;
-  // Rule 3: only both keys, ours echoed right, in the version and with the algorithm agreed on, prove that the
-  // peer speaks MPTCP on this path.
+  // Rule 3: only both keys, ours echoed right, in the version and with the algorithm agreed on, prove that
+  // the peer speaks MPTCP on this path.
   if (!o.has(wire::kMpCapable) || o.capable.keys != 2 || !is_ours(o.capable)) {
     session_->fall_back(ctx, *this, stats::Fallback::third_ack);
   } else if (o.capable.receiver_key != session_->local_key()) {

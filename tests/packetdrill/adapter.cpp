@@ -1,9 +1,9 @@
-// packetdrill's calls, on sockets in virtual time. Descriptors are real ones, of /dev/null, because packetdrill
-// itself closes those that a script leaves open.
+// packetdrill's calls, on sockets in virtual time. Descriptors are real ones, of /dev/null, because
+// packetdrill itself closes those that a script leaves open.
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <linux/sockios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -53,8 +53,8 @@ Result give(Result r) {
 
 // Runs `work` on the socket with the lock held, and lets its effects happen.
 template <class Work>
-auto with(void* state, int fd, const Work& work) -> decltype(work(std::declval<State&>(), std::declval<Socket&>(),
-                                                                 std::declval<Clock::Lock&>())) {
+auto with(void* state, int fd, const Work& work)
+    -> decltype(work(std::declval<State&>(), std::declval<Socket&>(), std::declval<Clock::Lock&>())) {
   auto& s = *static_cast<State*>(state);
   Clock::Lock lock = s.clock.lock();
   Socket* socket = s.find(fd);
@@ -117,7 +117,8 @@ int do_socket(void* state, int domain, int type, int protocol) {
 }
 
 int do_bind(void* state, int fd, const sockaddr* address, socklen_t) {
-  return with(state, fd, [&](State&, Socket& socket, Clock::Lock&) { return socket.bind(endpoint_of(address).port); });
+  return with(state, fd,
+              [&](State&, Socket& socket, Clock::Lock&) { return socket.bind(endpoint_of(address).port); });
 }
 
 int do_listen(void* state, int fd, int backlog) {
@@ -220,14 +221,16 @@ ssize_t do_send(void* state, int fd, const void* bytes, size_t n, int flags) {
 
 ssize_t do_write(void* state, int fd, const void* bytes, size_t n) { return do_send(state, fd, bytes, n, 0); }
 
-ssize_t do_sendto(void* state, int fd, const void* bytes, size_t n, int flags, const sockaddr* to, socklen_t) {
+ssize_t do_sendto(void* state, int fd, const void* bytes, size_t n, int flags, const sockaddr* to,
+                  socklen_t) {
   return to != nullptr && (flags & MSG_FASTOPEN) != 0 ? give(ssize_t{-EOPNOTSUPP})
                                                       : do_send(state, fd, bytes, n, flags);
 }
 
 ssize_t gather(void* state, int fd, const iovec* parts, std::size_t count, int flags) {
   std::string all;
-  for (std::size_t i = 0; i < count; ++i) all.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+  for (std::size_t i = 0; i < count; ++i)
+    all.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
   return do_send(state, fd, all.data(), all.size(), flags);
 }
 
@@ -278,13 +281,15 @@ int do_shutdown(void* state, int fd, int how) {
 }
 
 int do_getsockopt(void* state, int fd, int level, int name, void* value, socklen_t* length) {
-  return with(state, fd,
-              [&](State&, Socket& socket, Clock::Lock&) { return socket.get_option(level, name, value, length); });
+  return with(state, fd, [&](State&, Socket& socket, Clock::Lock&) {
+    return socket.get_option(level, name, value, length);
+  });
 }
 
 int do_setsockopt(void* state, int fd, int level, int name, const void* value, socklen_t length) {
-  return with(state, fd,
-              [&](State&, Socket& socket, Clock::Lock&) { return socket.set_option(level, name, value, length); });
+  return with(state, fd, [&](State&, Socket& socket, Clock::Lock&) {
+    return socket.set_option(level, name, value, length);
+  });
 }
 
 int do_poll(void* state, pollfd* fds, nfds_t count, int timeout) {
@@ -394,8 +399,8 @@ Settings read_flags(const char* flags) {
 
 }  // namespace braid::drill
 
-extern "C" __attribute__((visibility("default"))) void packetdrill_interface_init(const char* flags,
-                                                                                  braid::drill::Interface* out) {
+extern "C" __attribute__((visibility("default"))) void packetdrill_interface_init(
+    const char* flags, braid::drill::Interface* out) {
   using namespace braid::drill;
   unsetenv("LD_PRELOAD");  // the shells that packetdrill starts for a script's commands need nothing of this
   *out = {.state = new State(read_flags(flags)),

@@ -16,6 +16,26 @@ enum Kind : unsigned { kEnd = 0, kNop = 1, kMss = 2, kScale = 3, kSackPermitted 
 
 unsigned kind_of(const Bytes& option) { return std::to_integer<unsigned>(option[0]); }
 
+// A DSS whose numbers have four bytes: RFC 8684 3.3 leaves the choice to the sender in most cases.
+Bytes shortened(const Bytes& o) {
+  constexpr unsigned kAck = 1, kLongAck = 2, kMap = 4, kLongDsn = 8;
+  if (kind_of(o) != wire::kMptcpKind || std::to_integer<unsigned>(o[2]) >> 4 != 2) return o;
+  const auto flags = std::to_integer<unsigned>(o[3]);
+  Bytes out(o.begin(), o.begin() + 4);
+  out[3] = static_cast<std::byte>(flags & ~(kLongAck | kLongDsn));
+  std::size_t at = 4;
+  const auto number = [&](unsigned present, unsigned is_long) {
+    if ((flags & present) == 0) return;
+    if ((flags & is_long) != 0) at += 4;
+    for (unsigned i = 0; i < 4; ++i) out.push_back(o[at++]);
+  };
+  number(kAck, kLongAck);
+  number(kMap, kLongDsn);
+  out.insert(out.end(), o.begin() + static_cast<std::ptrdiff_t>(at), o.end());
+  out[1] = static_cast<std::byte>(out.size());
+  return out;
+}
+
 // Without NOPs. Options come from our own OptionBuffer: their lengths can be trusted.
 std::vector<Bytes> split(ByteView options) {
   std::vector<Bytes> out;
@@ -28,7 +48,7 @@ std::vector<Bytes> split(ByteView options) {
     }
     const std::size_t length = std::to_integer<std::size_t>(options[at + 1]);
     const ByteView one = options.subspan(at, std::min(length, options.size() - at));
-    out.emplace_back(one.begin(), one.end());
+    out.push_back(shortened({one.begin(), one.end()}));
     at += std::max<std::size_t>(length, 2);
   }
   return out;
@@ -79,12 +99,13 @@ kit::Packet canonical(const kit::Packet& frame, bool stamps) {
     return {frame.begin() + wire::kEthernetHeader, frame.end()};
   const std::size_t begin = f.l4_offset + wire::kTcpHeader;
   std::vector<Bytes> options = split(ByteView(frame).subspan(begin, f.payload_offset - begin));
-  if (!stamps && f.has(wire::kSyn)) std::erase_if(options, [](const Bytes& o) { return kind_of(o) == kStamps; });
+  if (!stamps && f.has(wire::kSyn))
+    std::erase_if(options, [](const Bytes& o) { return kind_of(o) == kStamps; });
   std::stable_sort(options.begin(), options.end(),
                    [](const Bytes& a, const Bytes& b) { return rank(kind_of(a)) < rank(kind_of(b)); });
   Bytes bytes = join(options);
-  if (bytes.size() > wire::kMaxOptionBytes) bytes.assign(frame.begin() + static_cast<std::ptrdiff_t>(begin),
-                                                         frame.begin() + f.payload_offset);
+  if (bytes.size() > wire::kMaxOptionBytes)
+    bytes.assign(frame.begin() + static_cast<std::ptrdiff_t>(begin), frame.begin() + f.payload_offset);
   wire::FrameOut out;
   out.flow = {f.flow.remote, f.flow.local};
   out.seq = f.seq;

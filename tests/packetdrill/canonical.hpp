@@ -6,9 +6,9 @@
 
 namespace braid::drill {
 
-// The IP packet of a TCP frame: options in the kernel's order and padding, no PSH (scripts/packetdrill takes
-// it out of the scripts too). Without `stamps` a SYN offers no timestamps. Anything that is no good TCP
-// segment stays as it is.
+// The IP packet of a TCP frame: options in the kernel's order and padding, data sequence numbers of four
+// bytes, no PSH (scripts/packetdrill makes the scripts the same). Without `stamps` a SYN offers no
+// timestamps. Anything that is no good TCP segment stays as it is.
 kit::Packet canonical(const kit::Packet& frame, bool stamps);
 
 }  // namespace braid::drill

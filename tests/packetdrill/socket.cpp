@@ -46,7 +46,9 @@ int Socket::listen(int) {
 int Socket::connect(const Endpoint& to, std::uint16_t own_port) {
   if (stream_ != nullptr) return connecting() ? -EALREADY : -EISCONN;
   peer_ = to;
-  stream_ = stack_.connect(to, port_ != 0 ? port_ : own_port, mptcp_, max_segment_);
+  // The option's value is the MSS to be sent, which counts no options; Braid leaves room for timestamps.
+  const auto payload = static_cast<std::uint16_t>(max_segment_ == 0 ? 0 : max_segment_ - 12);
+  stream_ = stack_.connect(to, port_ != 0 ? port_ : own_port, mptcp_, payload);
   stream_->user = this;
   return -EINPROGRESS;
 }
@@ -90,7 +92,6 @@ int Socket::take_error() {
 
 ssize_t Socket::receive(std::byte* out, std::size_t n, bool peek) {
   if (stream_ == nullptr) return -ENOTCONN;
-  if (ended_reading_) return 0;
   std::size_t got = 0;
   for (tcp::Segment* s = stream_->inbox().front(); s != nullptr && got < n;) {
     const auto part = static_cast<std::uint16_t>(std::min<std::size_t>(s->length, n - got));
@@ -108,7 +109,9 @@ ssize_t Socket::receive(std::byte* out, std::size_t n, bool peek) {
   if (got != 0 && !peek) stream_->consume(stack_.context(), static_cast<std::uint32_t>(got));
   if (got != 0 || n == 0) return static_cast<ssize_t>(got);
   if (const int error = take_error(); error != 0) return -error;
-  return stream_->peer_finished() || failed() || stream_->state() == StreamState::closed ? 0 : -EAGAIN;
+  return ended_reading_ || stream_->peer_finished() || failed() || stream_->state() == StreamState::closed
+             ? 0
+             : -EAGAIN;
 }
 
 std::uint32_t Socket::send_room() const {
@@ -227,9 +230,10 @@ int Socket::set_option(int level, int name, const void* value, socklen_t length)
     max_segment_ = static_cast<std::uint16_t>(v);
     return 0;
   }
-  const bool known = (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_RCVBUF)) ||
-                     (level == IPPROTO_TCP && name == TCP_NODELAY) ||
-                     (level == IPPROTO_IP && (name == IP_TOS || name == IP_MTU_DISCOVER || name == IP_FREEBIND));
+  const bool known =
+      (level == SOL_SOCKET && (name == SO_REUSEADDR || name == SO_RCVBUF)) ||
+      (level == IPPROTO_TCP && name == TCP_NODELAY) ||
+      (level == IPPROTO_IP && (name == IP_TOS || name == IP_MTU_DISCOVER || name == IP_FREEBIND));
   if (!known) return -ENOPROTOOPT;
   options_[{level, name}] = v;
   return 0;

@@ -63,7 +63,7 @@ class Socket final : public tcp::StreamUser, private Backlog {
   bool mptcp_;
   std::uint16_t port_ = 0;
   bool listening_ = false;
-  bool opened_ = false;      // the stream was open once
+  bool opened_ = false;  // the stream was open once
   bool error_told_ = false;
   bool ended_reading_ = false;
   bool ended_writing_ = false;

@@ -152,7 +152,8 @@ void Stack::dispatch(const wire::TcpFrame& f, const kit::Packet& frame) {
     const SubSeq before = c.receive_next();
     rte_mbuf* m = large_frame(frame);
     if (m != nullptr) c.receive(ctx_, f, m);
-    // As Linux does it in a young connection, and scripts expect it; how long to wait is each receiver's choice.
+    // As Linux does it in a young connection, and scripts expect it; how long to wait is each receiver's
+    // choice.
     if (c.synchronised() && c.receive_next() != before) c.ack_soon(ctx_);
     return;
   }
@@ -164,8 +165,8 @@ void Stack::dispatch(const wire::TcpFrame& f, const kit::Packet& frame) {
 
 mptcp::Session& Stack::new_session(const Endpoint& first) {
   const std::uint64_t key = rng_.next();
-  sessions_.push_back({std::make_unique<mptcp::Session>(static_cast<mptcp::SessionOwner&>(*this), profile_, key,
-                                                        mptcp::hash_key(key), settings_.buffer),
+  sessions_.push_back({std::make_unique<mptcp::Session>(static_cast<mptcp::SessionOwner&>(*this), profile_,
+                                                        key, mptcp::hash_key(key), settings_.buffer),
                        first});
   sessions_.back().session->congestion = settings_.congestion;
   return *sessions_.back().session;
@@ -207,7 +208,8 @@ void Stack::join(const wire::TcpFrame& f) {
   std::uint8_t id = 0;
   if (f.flow.local != held->first) {
     const auto& a = settings_.announce;
-    const auto it = std::find_if(a.begin(), a.end(), [&](const Endpoint& e) { return e.ip == f.flow.local.ip; });
+    const auto it =
+        std::find_if(a.begin(), a.end(), [&](const Endpoint& e) { return e.ip == f.flow.local.ip; });
     if (it == a.end()) return refuse(f, RstReason::prohibited);
     id = static_cast<std::uint8_t>(it - a.begin() + 1);
   }
@@ -219,7 +221,8 @@ void Stack::join(const wire::TcpFrame& f) {
   subflow.accept(ctx_, f, settings_.buffer);
 }
 
-tcp::Stream* Stack::connect(const Endpoint& to, std::uint16_t from_port, bool mptcp, std::uint16_t max_segment) {
+tcp::Stream* Stack::connect(const Endpoint& to, std::uint16_t from_port, bool mptcp,
+                            std::uint16_t max_segment) {
   const Flow flow{{to.ip.is_v4() ? settings_.local_v4 : settings_.local_v6, from_port}, to};
   std::unique_ptr<tcp::Connection> made;
   tcp::Stream* stream = nullptr;
