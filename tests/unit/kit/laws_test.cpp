@@ -186,7 +186,6 @@ class Tampered : public LabTest {
     l.world.run_for(300ms);
   }
   mptcp::Session& session() { return Host::session_of(*app); }
-  static constexpr auto kEnough = 20ms;  // for a step of everybody
 
   App* app = nullptr;
 };
