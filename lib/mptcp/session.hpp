@@ -138,6 +138,8 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] bool fin_outstanding() const { return fin_sent_ && !fin_acked_; }
   [[nodiscard]] DataSeq fin_dsn() const { return write_end_; }
   [[nodiscard]] bool got_data_ack() const { return heard_data_ack_; }
+  // Whether the first byte that no DATA_ACK covers went over `sf`, whose TCP has acknowledged it.
+  [[nodiscard]] bool owed_data_ack(const Subflow& sf) const;
   [[nodiscard]] bool got_dsn8() const { return peer_dsn8_; }
   void note_dsn8() { peer_dsn8_ = true; }
   // Options waiting for a ride on a segment without payload.

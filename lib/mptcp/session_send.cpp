@@ -76,6 +76,11 @@ void Session::free_data(Context& ctx, DataSeq ack) {
   wake(ctx);
 }
 
+bool Session::owed_data_ack(const Subflow& sf) const {
+  const Segment* first = data_.front();
+  return first != nullptr && first != unsent_ && first->path == sf.slot && !first->is(Segment::kInSent);
+}
+
 std::uint32_t Session::kept() const {
   const auto outstanding = static_cast<std::uint32_t>(write_end_ - snd_una_);
   return unfreed_ > outstanding ? unfreed_ - outstanding : 0;
@@ -240,7 +245,7 @@ bool Session::schedule_new(Context& ctx) {
 
 // Nothing new can be sent, for want of window or at the end of the stream, and what the peer waits for sits
 // on a slow path: copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that two paths
-// are never slower than the better one. Each segment is helped once.
+// are seldom slower than the better one. Each segment is helped once.
 void Session::help_slow_path(Context& ctx) {
   const Subflow* fastest = nullptr;
   std::uint32_t slowest_us = 0;

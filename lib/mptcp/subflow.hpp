@@ -120,8 +120,10 @@ class Subflow final : public tcp::Connection {
   std::uint16_t map_checksum_ = 0;
   stats::RstReason reset_reason_ = stats::RstReason::none;
   Origin origin_;
-  bool plain_ : 1 = false;      // handed over to plain TCP
-  bool confirmed_ : 1 = false;  // active join: the fourth ACK came; capable: the peer has proved our keys
+  bool plain_ : 1 = false;  // handed over to plain TCP
+  // Active join: the fourth ACK came; capable: the peer has proved our keys; passive join: it has sent a
+  // DATA_ACK.
+  bool confirmed_ : 1 = false;
   bool fastclose_ : 1 = false;  // put MP_FASTCLOSE on the next ACK or RST
   bool prio_due_ : 1 = false;
   bool prio_backup_ : 1 = false;
@@ -132,7 +134,6 @@ class Subflow final : public tcp::Connection {
   bool infinite_ : 1 = false;      // plain, and data says so by an infinite mapping
   bool infinite_set_ : 1 = false;
   bool stripped_ : 1 = false;
-  bool heard_dss_ : 1 = false;
   bool opened_ : 1 = false;  // was established once
 };
 

@@ -27,8 +27,7 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
                                  f.seq == receive_next();
     if (taken_for_plain) session_->fall_back(ctx, *this, stats::Fallback::no_mapping);
     // A joined one can be no plain connection: what it carries would be lost to the stream.
-    if (joined() && !heard_dss_ && bytes_out != 0 && after(f.ack, initial_send() + 1) &&
-        f.seq == receive_next())
+    if (joined() && !confirmed_ && f.seq == receive_next() && session_->owed_data_ack(*this))
       reset_with(ctx, RstReason::middlebox, Failure::internal);
     return session_ != nullptr;
   }
@@ -88,7 +87,6 @@ bool Subflow::on_reset_options(Context& ctx, const wire::MptcpOptions& o) {
 
 void Subflow::on_dss(Context& ctx, const wire::TcpFrame& f) {
   const wire::Dss& d = f.options.mptcp.dss;
-  heard_dss_ = true;
   if (!session_->knows_peer()) return;
   if (d.has_ack) {
     confirmed_ = true;

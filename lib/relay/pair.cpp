@@ -91,22 +91,27 @@ void Pair::count_buffered(Context& ctx, std::int64_t bytes) {
   std::atomic_ref(gauge).store(gauge + static_cast<std::uint64_t>(bytes), std::memory_order_relaxed);
 }
 
-// What has arrived by another path and cannot be freed yet is no part of what the reader needs.
+// What has arrived by another path and cannot be freed yet is no part of what the reader needs. A peer that
+// was never measured (its SYN/ACK was repeated or a cookie, and it has heard nothing from us since) may be
+// far away.
 void Pair::size_buffer(Context& ctx, Stream& from, Stream& to, RightSizing& sizing, std::uint32_t freed) {
-  sizing.passed(ctx.now, freed, from.round_trip() + to.round_trip(),
-                from.several_paths() || to.several_paths());
-  from.set_budget(std::min(host_.settings().buffer, sizing.limit() + to.kept()));
+  const std::uint32_t most = host_.settings().buffer;
+  const std::uint32_t there = from.round_trip();
+  const std::uint32_t here = to.round_trip();
+  if (there == 0 || here == 0) return from.set_budget(most);
+  sizing.passed(ctx.now, freed, there + here, from.several_paths() || to.several_paths());
+  from.set_budget(std::min(most, sizing.limit() + to.kept()));
 }
 
 bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   RightSizing& sizing = up ? up_ : down_;
   const std::uint32_t freed = to.take_freed();
-  size_buffer(ctx, from, to, sizing, freed);
-  if (freed != 0) {
+  if (freed != 0 || to.kept() != 0) {
+    size_buffer(ctx, from, to, sizing, freed);
     from.consume(ctx, freed);
-    active_ = ctx.now;  // slow as it may be, it moves
     count_buffered(ctx, -std::int64_t{freed});
   }
+  if (freed != 0) active_ = ctx.now;  // slow as it may be, it moves
   tcp::SegmentQueue& queue = from.inbox();
   if (queue.empty()) return false;
   std::uint32_t bytes = 0;

@@ -102,7 +102,7 @@ void Connection::update_window(Context& ctx, const wire::TcpFrame& f) {
   if (was_shut_out && !shut_out()) {  // what was sent into the closed window goes again
     flight_->progress_ms = millis(ctx.now);
     backoffs_ = 0;
-    set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto());
+    if (flight_->timer == SendTimer::retransmit) set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto());
   }
   if (flight_->timer == SendTimer::persist && window != 0) {
     backoffs_ = 0;

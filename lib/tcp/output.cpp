@@ -43,9 +43,10 @@ void Connection::output(Context& ctx) {
       ack_due_ = {ctx.now + kDelayedAck, ctx.now};
     }
   }
-  // What the pacer holds back is held back by the window, of which its rate is a share.
-  cwnd_limited_ = in_flight() + mss_ > cc_.cwnd || flight_->pace_due != kNever ||
-                  (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
+  // What the pacer holds back counts as sent: it spreads a window, and does not make a burst one.
+  const std::uint32_t held = flight_->pace_due != kNever ? flight_->unsent_bytes : 0;
+  cwnd_limited_ =
+      in_flight() + held + mss_ > cc_.cwnd || (cc_.cwnd < cc_.ssthresh && 2 * in_flight() >= cc_.cwnd);
   if (flight_->timer == SendTimer::none) arm_send_timer(ctx);
   if (left == 0 && !TouchHook::linked()) ctx.again.push_back(*this);
   if (state_ == State::time_wait && !TouchHook::linked()) ctx.time_waiting.push_back(*this);
@@ -110,8 +111,8 @@ bool Connection::send_new(Context& ctx, unsigned& left) {
   return sent;
 }
 
-// Whether the first unsent segment may leave now; if so, counts it. A recovery has its own measure (PRR), and
-// an idle path takes an initial window at once (RFC 6928).
+// Whether the first unsent segment may leave now; if so, counts it. A recovery has its own measure (PRR, slow
+// start from one segment), and up to an initial window on the way goes at once (RFC 6928).
 bool Connection::pace(Context& ctx, std::uint32_t pipe) {
   if (flight_->recovery != Recovery::open || rtt_.srtt() < kLeastPacedRtt) return true;
   Pacer& pacer = flight_->pacer;
@@ -129,6 +130,8 @@ bool Connection::pace(Context& ctx, std::uint32_t pipe) {
 void Connection::send_first(Context& ctx) {
   Segment& s = *flight_->unsent;
   if (flight_->head == flight_->unsent) flight_->progress_ms = millis(ctx.now);
+  if (flight_->timer == SendTimer::persist)
+    set_timer(ctx, SendTimer::none, kNever);  // what is sent has its own
   s.seq = snd_nxt_;
   snd_nxt_ += s.length;
   bytes_out += s.length;

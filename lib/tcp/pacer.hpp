@@ -27,9 +27,11 @@ class Pacer {
   [[nodiscard]] bool open(Instant now) const { return next_ <= now; }
   [[nodiscard]] Instant next() const { return next_; }
   // `bytes` leave. Time that passed unused is made up for, up to `burst` bytes and what alarms come late: at
-  // high rates that is more than the burst.
+  // high rates that is more than the burst. What leaves ahead of its time, as an initial window does, is no
+  // debt.
   void sent(Instant now, const Rate& rate, std::uint32_t bytes, std::uint32_t burst) {
-    next_ = std::max(next_, now - rate.time_of(burst) - kLate) + rate.time_of(bytes);
+    const Duration time = rate.time_of(bytes);
+    next_ = std::min(std::max(next_, now - rate.time_of(burst) - kLate) + time, now + time);
   }
 
  private:

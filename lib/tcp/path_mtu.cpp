@@ -35,8 +35,8 @@ void Connection::packet_too_big(Context& ctx, SubSeq seq, std::uint16_t mtu) {
   lower_mtu(ctx, std::max(mtu == 0 ? kSafe : mtu, least));
 }
 
-// A router says that the peer cannot be reached. That ends the attempt to connect, as on every deployed
-// stack: another server may answer. An established connection sits it out (RFC 5927 6, RFC 9293 3.9.2.2).
+// A router says that the peer cannot be reached. That ends the attempt to connect, as on Linux: another
+// server may answer. An established connection sits it out (RFC 5927 6, RFC 9293 3.9.2.2).
 void Connection::unreachable(Context& ctx, SubSeq seq) {
   if (state_ == State::syn_sent && seq == iss_) return close(ctx, Failure::unreachable);
   ctx.count(Counter::icmp_ignored);

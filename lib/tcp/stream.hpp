@@ -59,7 +59,7 @@ class Stream {
   [[nodiscard]] virtual std::uint32_t held() const = 0;
   // Part of unfreed(): the peer has all of it, but buffers are held by a path that has not heard so.
   [[nodiscard]] virtual std::uint32_t kept() const { return 0; }
-  // Round trip to the peer, on the slowest path in use, us.
+  // Round trip to the peer, on the slowest path in use, us; 0: not measured yet.
   [[nodiscard]] virtual std::uint32_t round_trip() const = 0;
   // More than one path carries it.
   [[nodiscard]] virtual bool several_paths() const { return false; }

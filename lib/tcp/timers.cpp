@@ -1,4 +1,4 @@
-// A connection's alarm: one entry on the wheel stands for the earliest of three deadlines.
+// A connection's alarm: one entry on the wheel stands for the earliest of four deadlines.
 #include <algorithm>
 
 #include "tcp/connection.hpp"
@@ -87,7 +87,9 @@ void Connection::on_send_timer(Context& ctx) {
         return reset(ctx, Failure::timed_out);
       // A peer may keep its window closed for as long as it answers (RFC 9293 3.8.6.1), but not where others
       // need the buffers (RFC 6429 5).
-      if (ctx.buffers_scarce && backoffs_ >= kPersistWhenScarce) return reset(ctx, Failure::timed_out);
+      if (ctx.buffers_scarce && backoffs_ >= kPersistWhenScarce && flight_->unsent != nullptr &&
+          snd_wnd_ < flight_->unsent->length)
+        return reset(ctx, Failure::timed_out);
       probe_due_ = true;
       ctx.count(Counter::tcp_zero_window_probes);
       if (backoffs_ < 10) ++backoffs_;
@@ -102,7 +104,10 @@ bool Connection::shut_out() const {
 
 void Connection::retransmit_timeout(Context& ctx) {
   // A window taken back behind what was sent is a closed one: whoever answers may keep it (RFC 9293 3.8.6).
-  if (shut_out()) flight_->progress_ms = last_heard_ms_;
+  if (shut_out()) {
+    if (ctx.buffers_scarce && backoffs_ >= kPersistWhenScarce) return reset(ctx, Failure::timed_out);
+    flight_->progress_ms = last_heard_ms_;
+  }
   const bool gave_up = millis(ctx.now) - flight_->progress_ms > ctx.timeouts.user.count() / 1'000'000;
   if (gave_up && synchronised()) return reset(ctx, Failure::timed_out);
   ctx.count(Counter::tcp_timeouts);

@@ -154,7 +154,8 @@ def main():
         return 1
     except KeyboardInterrupt:
         say("\nThe lab is gone.")
-        return 0 if args.keep and result else 130
+        if not (args.keep and result):
+            return 130
     return 0 if result["bytes_ok"] and result["joins"] > 0 else 1
 
 

@@ -59,8 +59,55 @@ TEST_P(Buffering, Uploads) {
 
 INSTANTIATE_TEST_SUITE_P(Paths, Buffering,
                          testing::Values(Path{"dsl", 20e6, 12ms, 64000, 20'000'000, 0.9, 700'000},
-                                         Path{"far", 100e6, 100ms, 1000000, 200'000'000, 0.7, kBuffer}),
+                                         Path{"far", 100e6, 100ms, 1000000, 200'000'000, 0.7, 3'000'000}),
                          [](const auto& i) { return std::string(i.param.name); });
+
+// Whose SYN/ACK was repeated, or a cookie, and who hears nothing from us, has never been measured.
+class Unmeasured : public LabTest, public testing::WithParamInterface<bool> {};
+
+TEST_P(Unmeasured, UploadFromFarAway) {
+  const bool cookie = GetParam();
+  constexpr std::uint64_t kBytes = 50'000'000;
+  LabSpec spec{.access = {{.name = "a", .rate = 100e6, .delay = 100ms, .queue = 1'000'000}},
+               .servers = {{.name = "s", .rate = 1e9, .delay = 100us}}};
+  spec.tune = [cookie](relay::Settings& r, engine::Settings& e) {
+    r.buffer = kBuffer;
+    if (cookie) e.handshakes = 0;
+  };
+  Lab& l = make(spec);
+  l.client->budget = l.server_host().budget = 16U << 20;
+  auto lost = std::make_shared<bool>(cookie);
+  l.access(0).set_middlebox([lost](Packet&, const wire::TcpFrame& f, bool) {
+    return !(f.has(wire::kSyn) && f.has(wire::kAck)) || std::exchange(*lost, true);
+  });
+  l.server_host().listen(kServerPort, {.expect_key = 1});
+  l.fetch({.send = kBytes, .ahead = 8U << 20}, false);
+  ASSERT_TRUE(l.run([&] { return !l.server_host().accepted().empty(); }));
+  const App& reader = *l.server_host().accepted().front();
+  ASSERT_TRUE(l.run([&] { return reader.received() == kBytes; }, 300s));
+  EXPECT_GT(kBytes * 8 / std::chrono::duration<double>(l.world.elapsed()).count(), 40e6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Why, Unmeasured, testing::Bool(),
+                         [](const auto& i) { return i.param ? "cookie" : "repeated"; });
+
+// One whose writes come in bursts far below its window has not used it, however they are spread (RFC 7661).
+TEST_F(LabTest, BurstsBelowTheWindowDoNotGrowIt) {
+  Lab& l = make({.access = {{.name = "a", .rate = 1e9, .delay = 100us, .queue = 10'000'000}},
+                 .servers = {{.name = "s", .rate = 1e9, .delay = 25ms, .queue = 10'000'000}}});
+  l.client->budget = l.server_host().budget = 16U << 20;
+  l.server_host().listen(kServerPort, {.send = 8000, .send_key = 2, .finish = false, .ahead = 8U << 20});
+  App& app = l.client->connect(l.listener(), {.expect_key = 2, .finish = false});
+  l.world.run_for(1s);
+  App& writer = *l.server_host().accepted().at(0);
+  for (unsigned i = 0; i < 2000; ++i) {  // up to 64 kB each 10 ms: 320 kB in a round trip
+    writer.plan().send += std::min(8000U << std::min(i / 100, 3U), 64'000U);
+    writer.touch(l.server_host().context());
+    l.world.run_for(10ms);
+  }
+  EXPECT_LT(dynamic_cast<tcp::PlainStream&>(*writer.stream()).cwnd(), 1'000'000U);
+  app.abort(l.client->context());
+}
 
 }  // namespace
 }  // namespace braid::kit

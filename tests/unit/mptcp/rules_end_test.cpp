@@ -65,6 +65,31 @@ TEST_F(MptcpRules, JoinedSubflowWithoutDataAcksIsReset) {
   EXPECT_EQ(l.gateway->engine().use().subflows, 1U);
 }
 
+// 3.3.2: a DATA_ACK that does not advance may be left out.
+TEST_F(MptcpRules, JoinedSubflowWhoseDataAckCannotAdvanceIsNotReset) {
+  scripted({}, {.echo = true});
+  MpClient m(lab());
+  Remote& c = m.connect();
+  Remote& j = m.join(1);
+  const auto backup = [](bool is) { return [is](wire::OptionBuffer& o) { o.mp_prio(is); }; };
+  const auto data_on = [](Remote& r) {
+    while (const auto h = r.next(100ms))
+      if (!h->data.empty()) return true;
+    return false;
+  };
+  j.say({.options = backup(true)});
+  m.data(c, 0, "hello");
+  ASSERT_TRUE(data_on(c)) << "the echo, which is not acknowledged";
+  j.say({.options = backup(false)});
+  c.say({.ack = 1, .options = backup(true)});
+  m.data(c, 5, "world");
+  ASSERT_TRUE(data_on(j));
+  j.say({});
+  bool reset = false;
+  while (const auto h = j.next(20ms)) reset |= h->has(R);
+  EXPECT_FALSE(reset);
+}
+
 // 3: an ACK that brings a signal is no duplicate.
 TEST_F(MptcpRules, SignalsAreNoDuplicateAcks) {
   Lab& l = make({.scripted_client = true});

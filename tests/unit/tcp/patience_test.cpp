@@ -80,6 +80,16 @@ TEST_F(Patience, ShrunkWindowOfASilentPeerIs) {
   EXPECT_FALSE(exists(c));
 }
 
+// ... but not where others need the buffers (RFC 6429 5).
+TEST_F(Patience, ShrunkWindowEndsWhenBuffersAreScarce) {
+  host_->timeouts.user = 5min;
+  Remote& c = served({.send = 100'000, .finish = false});
+  world_->run_for(5ms);
+  host_->context().buffers_scarce = true;
+  answer_for(c, 3min, {.ack = 1, .window = 0});
+  EXPECT_FALSE(exists(c));
+}
+
 // In TIME-WAIT only the peer's own FIN begins the time anew, and nobody makes us answer more than now and
 // then.
 TEST_F(Patience, ForgedFinDoesNotProlongTimeWait) {
