@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "kit/edit.hpp"
 #include "wire/frame.hpp"
 
 namespace braid::drill {
@@ -12,7 +13,7 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-enum Kind : unsigned { kEnd = 0, kNop = 1, kMss = 2, kScale = 3, kSackPermitted = 4, kSack = 5, kStamps = 8 };
+enum Kind : unsigned { kNop = 1, kMss = 2, kScale = 3, kSackPermitted = 4, kSack = 5, kStamps = 8 };
 
 unsigned kind_of(const Bytes& option) { return std::to_integer<unsigned>(option[0]); }
 
@@ -36,21 +37,11 @@ Bytes shortened(const Bytes& o) {
   return out;
 }
 
-// Without NOPs. Options come from our own OptionBuffer: their lengths can be trusted.
-std::vector<Bytes> split(ByteView options) {
+std::vector<Bytes> split(Bytes options) {
   std::vector<Bytes> out;
-  for (std::size_t at = 0; at < options.size();) {
-    const auto kind = std::to_integer<unsigned>(options[at]);
-    if (kind == kEnd) break;
-    if (kind == kNop) {
-      ++at;
-      continue;
-    }
-    const std::size_t length = std::to_integer<std::size_t>(options[at + 1]);
-    const ByteView one = options.subspan(at, std::min(length, options.size() - at));
-    out.push_back(shortened({one.begin(), one.end()}));
-    at += std::max<std::size_t>(length, 2);
-  }
+  kit::for_each_option(options, [&out](unsigned, ByteSpan o) {
+    out.push_back(shortened({o.begin(), o.end()}));
+  });
   return out;
 }
 
@@ -97,29 +88,18 @@ kit::Packet canonical(const kit::Packet& frame, bool stamps) {
   wire::TcpFrame f;
   if (wire::parse_frame(frame, wire::Trust::verify, f) != wire::FrameKind::tcp)
     return {frame.begin() + wire::kEthernetHeader, frame.end()};
-  const std::size_t begin = f.l4_offset + wire::kTcpHeader;
-  std::vector<Bytes> options = split(ByteView(frame).subspan(begin, f.payload_offset - begin));
+  const ByteView before = kit::options_of(frame, f);
+  std::vector<Bytes> options = split({before.begin(), before.end()});
   if (!stamps && f.has(wire::kSyn))
     std::erase_if(options, [](const Bytes& o) { return kind_of(o) == kStamps; });
   std::stable_sort(options.begin(), options.end(),
                    [](const Bytes& a, const Bytes& b) { return rank(kind_of(a)) < rank(kind_of(b)); });
-  Bytes bytes = join(options);
-  if (bytes.size() > wire::kMaxOptionBytes)
-    bytes.assign(frame.begin() + static_cast<std::ptrdiff_t>(begin), frame.begin() + f.payload_offset);
-  wire::FrameOut out;
-  out.flow = {f.flow.remote, f.flow.local};
-  out.seq = f.seq;
-  out.ack = f.ack;
-  out.window = f.window;
-  out.flags = static_cast<std::uint8_t>(f.flags & ~wire::kPsh);
-  out.tos = f.ecn;
-  out.payload_length = f.payload_length;
-  out.payload_sum = f.payload_sum;
-  kit::Packet p(wire::kMaxHeaders);
-  const std::size_t n = wire::write_headers(p.data() + p.size(), out, bytes, wire::ChecksumMode::full);
-  p.erase(p.begin(), p.end() - static_cast<std::ptrdiff_t>(n - wire::kEthernetHeader));
-  p.insert(p.end(), frame.begin() + f.payload_offset, frame.begin() + f.payload_offset + f.payload_length);
-  return p;
+  wire::FrameOut header = kit::header_of(frame, f);
+  header.flags = static_cast<std::uint8_t>(header.flags & ~wire::kPsh);
+  const Bytes after = join(options);
+  const bool fits = after.size() <= wire::kMaxOptionBytes;
+  const kit::Packet out = kit::assemble(header, fits ? ByteView(after) : before, kit::payload_of(frame, f));
+  return {out.begin() + wire::kEthernetHeader, out.end()};
 }
 
 }  // namespace braid::drill

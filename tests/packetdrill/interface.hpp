@@ -54,3 +54,6 @@ struct Interface {
 };
 
 }  // namespace braid::drill
+
+// Fills in `out`; `flags` are those of --so_flags, words with commas between them (docs/packetdrill.md).
+extern "C" void packetdrill_interface_init(const char* flags, braid::drill::Interface* out);
