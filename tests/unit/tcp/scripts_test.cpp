@@ -93,23 +93,6 @@ TEST_F(Scripts, SegmentWithoutFlagsIsNotTaken) {  // RFC 9293 3.10.7.4, fifth
   EXPECT_EQ(program().received(), 1000U);
 }
 
-// RFC 5681 3.1: acknowledgements of a window that was full when it was sent double it, though the program has
-// nothing more to send.
-TEST_F(Scripts, WindowThatWasFullGrowsByWhatIsAcknowledged) {
-  host_->listen(80, {.send = 10'000, .finish = false});
-  Remote& c = client();
-  c.say({.flags = S, .options = [](wire::OptionBuffer& o) { o.mss(1000); }});
-  c.expect({.flags = S | A});
-  c.say({});
-  for (unsigned i = 0; i < 10; ++i) c.expect({.flags = A, .seq = 1 + i * 1000, .length = 1000});
-  for (unsigned i = 1; i <= 5; ++i) {
-    world_->run_for(i == 1 ? 105ms : 5ms);
-    c.say({.ack = 1 + i * 2000});
-    world_->run_for(0ms);
-    EXPECT_EQ(connection(c).cwnd(), 10'000 + i * 2000);
-  }
-}
-
 // RFC 9293 3.10.4: a connection that no peer knows yet ends without a word; a late answer is reset.
 TEST_F(Scripts, AbortInSynSentIsSilent) {
   const Endpoint there{peer_, 9000};
