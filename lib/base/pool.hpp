@@ -22,7 +22,7 @@ class Pool {
   // A new object, or nullptr when the bound is reached (or a test asked for failures).
   template <class... Args>
   T* get(Args&&... args) {
-    if (fail_every_ != 0 && ++asked_ % fail_every_ == 0) {
+    if ((fail_every_ != 0 && ++asked_ % fail_every_ == 0) || (refuse_ != nullptr && refuse_())) {
       ++refused_;
       return nullptr;
     }
@@ -62,6 +62,8 @@ class Pool {
     fail_every_ = n;
     asked_ = 0;
   }
+  // Test hook: asked before each request, true: it fails. nullptr: none is asked.
+  void refuse_when(bool (*refuse)()) { refuse_ = refuse; }
 
  private:
   union Slot {
@@ -84,6 +86,7 @@ class Pool {
   std::uint32_t touched_ = 0;
   std::uint32_t in_use_ = 0;
   std::uint32_t fail_every_ = 0;
+  bool (*refuse_)() = nullptr;
   std::uint64_t asked_ = 0;
   std::uint64_t refused_ = 0;
   Slot* free_ = nullptr;

@@ -79,6 +79,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   }
   // Test hook: every n-th allocation of any pool fails (0: none).
   void fail_every(std::uint32_t n);
+  // Test hook: Pool::refuse_when() of every pool.
+  void refuse_when(bool (*question)());
 
  private:
   enum class Kind : std::uint32_t { stream, subflow, redirect };

@@ -310,6 +310,15 @@ void Engine::fail_every(std::uint32_t n) {
   redirects_.fail_every(n);
 }
 
+void Engine::refuse_when(bool (*question)()) {
+  streams_.refuse_when(question);
+  subflows_.refuse_when(question);
+  sessions_.refuse_when(question);
+  pairs_.refuse_when(question);
+  redirects_.refuse_when(question);
+  ctx_.flights.refuse_when(question);
+}
+
 // Slow-changing figures, every millisecond.
 void Engine::housekeeping() {
   housekeeping_due_ = ctx_.now + std::chrono::milliseconds(1);

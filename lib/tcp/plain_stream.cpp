@@ -55,6 +55,16 @@ void PlainStream::on_fin(Context& ctx) {
   wake(ctx);
 }
 
+// What was written and can no longer be sent counts as written and freed.
+void PlainStream::let_go(Segment& s) {
+  freed_ += s.length;
+  free_segment(s);
+}
+
+void PlainStream::let_go(SegmentQueue& segments) {
+  while (Segment* s = segments.pop_front()) let_go(*s);
+}
+
 void PlainStream::write(Context& ctx, SegmentQueue& segments) {
   while (Segment* s = segments.pop_front()) {
     s->flags = 0;
@@ -68,14 +78,14 @@ void PlainStream::write(Context& ctx, SegmentQueue& segments) {
       const bool large = s->length > mss();
       rest = large ? split_segment(ctx.buffers, *s, mss()) : nullptr;
       if (large && rest == nullptr) {  // no buffer for the cut: the stream cannot go on without a hole
-        free_segment(*s);
-        segments.free_all();
+        let_go(*s);
+        let_go(segments);
         return reset(ctx, Failure::internal);
       }
       unfreed_ += s->length;
       if (push(ctx, *s)) continue;
-      if (rest != nullptr) free_segment(*rest);
-      return segments.free_all();
+      if (rest != nullptr) let_go(*rest);
+      return let_go(segments);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kit/eal.hpp"
+#include "kit/faults.hpp"
 
 namespace braid::kit {
 
@@ -116,6 +117,7 @@ Instant Gateway::next_at() const {
 }
 
 void Gateway::act(Instant now) {
+  const GatewayActs counted;
   for (auto& w : workers_) w.engine->poll(now, *w.io);
 }
 

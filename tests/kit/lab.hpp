@@ -67,6 +67,9 @@ class Lab {
   [[nodiscard]] Watch& watch() { return watch_; }
   bool run(const std::function<bool()>& done, Duration limit = 60s) { return world.run_until(done, limit); }
 
+  // An invariant may break: the test itself has broken one.
+  void allow_broken_invariants() { invariants_hold_ = false; }
+
   // Ends everything and checks that nothing is left: objects, buffers, frames changed in flight.
   void close();
 
@@ -75,6 +78,7 @@ class Lab {
   std::uint32_t buffers_before_;
   Watch watch_;
   bool closed_ = false;
+  bool invariants_hold_ = true;
 };
 
 // Every test of this kind ends with the leak check; a failing one prints its seed and saves its packets.

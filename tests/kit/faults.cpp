@@ -1,0 +1,33 @@
+#include "kit/faults.hpp"
+
+#include "kit/gateway.hpp"
+
+namespace braid::kit {
+
+namespace {
+struct Counted {
+  bool on = false;      // there is a fault
+  bool acting = false;  // it is the gateway that asks
+  std::uint64_t asked = 0;
+  std::uint64_t fail_at = 0;
+};
+Counted counted;
+}  // namespace
+
+bool refuse_allocation() { return counted.on && counted.acting && ++counted.asked == counted.fail_at; }
+
+GatewayActs::GatewayActs() { counted.acting = true; }
+GatewayActs::~GatewayActs() { counted.acting = false; }
+
+AllocationFault::AllocationFault(Gateway& gateway, std::uint64_t k) {
+  counted = {.on = true, .fail_at = k};
+  for (unsigned w = 0; w < gateway.workers(); ++w) gateway.engine(w).refuse_when(refuse_allocation);
+}
+
+AllocationFault::~AllocationFault() { counted.on = false; }
+
+std::uint64_t AllocationFault::asked() const { return counted.asked; }
+
+bool AllocationFault::failed() const { return counted.fail_at != 0 && counted.asked >= counted.fail_at; }
+
+}  // namespace braid::kit
