@@ -8,7 +8,6 @@ namespace braid::kit {
 namespace {
 
 using stats::Counter;
-using stats::Drop;
 using stats::Fallback;
 using stats::RstReason;
 
