@@ -5,7 +5,7 @@
 
 #include "kit/eal.hpp"
 #include "packetdrill/canonical.hpp"
-#include "wire/too_big.hpp"
+#include "wire/icmp_error.hpp"
 
 namespace braid::drill {
 
@@ -132,9 +132,10 @@ void Stack::receive(ByteView ip_packet) {
   wire::TcpFrame f;
   if (wire::parse_frame(frame, wire::Trust::verify, f) == wire::FrameKind::tcp) {
     dispatch(f, frame);
-  } else if (const auto error = wire::parse_too_big(frame)) {
+  } else if (const auto error = wire::parse_icmp_error(frame)) {
     const auto it = flows_.find(error->flow);
-    if (it != flows_.end()) it->second->packet_too_big(ctx_, error->seq, error->mtu);
+    if (it != flows_.end() && error->kind == wire::IcmpError::Kind::too_big)
+      it->second->packet_too_big(ctx_, error->seq, error->mtu);
   }
   run();
 }
