@@ -6,12 +6,14 @@ from conftest import KIND, NAME
 from lab import GATEWAY, Lab, LabError, file_digest, uploaded_digest
 
 # Behind these every transfer is whole: with MPTCP where the box lets it be, else as plain TCP. What the others of
-# `lab box list` do to a stream is held against the simulator's matrix.
+# `lab box list` do to a stream is held against the simulator's matrix. merge-options-of-the-first is one of them: Linux
+# 6.18 takes all of a merged segment for data at its mapping, which covers only the first part, and resets the subflow
+# afterwards (MPTcpExtDSSCorruptionReset), with wrong bytes in the stream.
 BOXES = """
 strip-syn strip-syn-ack strip-third-ack strip-join-ack drop-syns drop-mptcp-syns drop-mptcp-syn-acks reflect-syn
 reflect-syn-ack syn-of-version-zero syn-with-extension-bit key-changed-in-syn-ack echoed-key-changed
 strip-all-but-syns-up strip-all-but-syns-down split-in-two split-in-eight split-in-eight-options-on-the-first
-merge-options-of-the-first renumber renumber-but-forget-sack translate no-scaling-in-the-syn small-window-down
+renumber renumber-but-forget-sack translate no-scaling-in-the-syn small-window-down
 no-holes-down
 """.split()
 # Those that take MPTCP from the client's first path, and so from the session.
