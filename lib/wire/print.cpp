@@ -13,6 +13,8 @@ __attribute__((format(printf, 2, 3))) void append(std::string& out, const char* 
   char text[160];
   va_list args;
   va_start(args, format);
+  // clang 14 does not see that va_start() has initialised it.
+  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized)
   const int n = std::vsnprintf(text, sizeof text, format, args);
   va_end(args);
   if (n > 0) out += text;
