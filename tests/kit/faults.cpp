@@ -1,7 +1,5 @@
 #include "kit/faults.hpp"
 
-#include "kit/gateway.hpp"
-
 namespace braid::kit {
 
 namespace {
@@ -19,10 +17,7 @@ bool refuse_allocation() { return counted.on && counted.acting && ++counted.aske
 GatewayActs::GatewayActs() { counted.acting = true; }
 GatewayActs::~GatewayActs() { counted.acting = false; }
 
-AllocationFault::AllocationFault(Gateway& gateway, std::uint64_t k) {
-  counted = {.on = true, .fail_at = k};
-  for (unsigned w = 0; w < gateway.workers(); ++w) gateway.engine(w).refuse_when(refuse_allocation);
-}
+void AllocationFault::count_until(std::uint64_t k) { counted = {.on = true, .fail_at = k}; }
 
 AllocationFault::~AllocationFault() { counted.on = false; }
 

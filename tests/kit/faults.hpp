@@ -6,22 +6,28 @@
 
 namespace braid::kit {
 
-class Gateway;
+// The one seam: whether the allocation asked for now fails.
+bool refuse_allocation();
 
 // While the gateway acts, its allocations are counted, and the `k`th from now on fails (1: the next; 0:
 // none).
 class AllocationFault {
  public:
-  AllocationFault(Gateway& gateway, std::uint64_t k);
+  // A template, so that who has no gateway need not link one.
+  template <class Gateway>
+  AllocationFault(Gateway& gateway, std::uint64_t k) {
+    count_until(k);
+    for (unsigned w = 0; w < gateway.workers(); ++w) gateway.engine(w).refuse_when(refuse_allocation);
+  }
   ~AllocationFault();
   AllocationFault(const AllocationFault&) = delete;
   AllocationFault& operator=(const AllocationFault&) = delete;
   [[nodiscard]] std::uint64_t asked() const;
   [[nodiscard]] bool failed() const;
-};
 
-// The one seam: whether the allocation asked for now fails.
-bool refuse_allocation();
+ private:
+  static void count_until(std::uint64_t k);
+};
 
 // Between construction and destruction allocations are the gateway's.
 class GatewayActs {
