@@ -2,6 +2,7 @@
 #include <rte_mbuf.h>
 
 #include "engine/engine.hpp"
+#include "wire/reset.hpp"
 
 namespace braid::engine {
 
@@ -133,21 +134,12 @@ void Engine::punt(unsigned port, rte_mbuf* frame) {
 void Engine::refuse(const Arrival& a, Drop reason, std::optional<stats::RstReason> mptcp_reason) {
   const wire::TcpFrame& f = a.tcp;
   if (!f.has(wire::kRst)) {
-    wire::FrameOut out;
-    out.flow = f.flow;
-    out.flags = wire::kRst;
-    if (f.has(wire::kAck)) {
-      out.seq = f.ack;
-    } else {
-      out.flags = wire::kRst | wire::kAck;
-      out.ack = f.seq + f.seq_length();
-    }
     wire::OptionBuffer o;
     if (mptcp_reason) {
       o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(*mptcp_reason)});
       stats_.resets_sent.add(*mptcp_reason);
     }
-    if (send_bare(out, o)) ctx_.count(Counter::tcp_resets_sent);
+    if (send_bare(wire::reset_for(f), o)) ctx_.count(Counter::tcp_resets_sent);
   }
   ctx_.drop(a.frame, reason);
 }

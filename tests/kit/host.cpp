@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kit/eal.hpp"
+#include "wire/reset.hpp"
 
 namespace braid::kit {
 
@@ -195,15 +196,7 @@ void Host::receive(const Packet& packet) {
 
 void Host::refuse(const wire::TcpFrame& f) {
   if (f.has(wire::kRst)) return;
-  wire::FrameOut out;
-  out.flow = f.flow;
-  out.flags = wire::kRst;
-  if (f.has(wire::kAck)) {
-    out.seq = f.ack;
-  } else {
-    out.flags = wire::kRst | wire::kAck;
-    out.ack = f.seq + f.seq_length();
-  }
+  const wire::FrameOut out = wire::reset_for(f);
   Packet p(wire::kMaxHeaders);
   const std::size_t n = wire::write_headers(p.data() + p.size(), out, {}, wire::ChecksumMode::full);
   p.erase(p.begin(), p.end() - static_cast<std::ptrdiff_t>(n));

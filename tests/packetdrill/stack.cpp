@@ -6,6 +6,7 @@
 #include "kit/eal.hpp"
 #include "packetdrill/canonical.hpp"
 #include "wire/icmp_error.hpp"
+#include "wire/reset.hpp"
 
 namespace braid::drill {
 
@@ -249,17 +250,9 @@ tcp::Stream* Stack::connect(const Endpoint& to, std::uint16_t from_port, bool mp
 // RFC 9293 3.10.7.1: what no connection takes is answered by a reset, unless it is one.
 void Stack::refuse(const wire::TcpFrame& f, std::optional<RstReason> reason) {
   if (f.has(wire::kRst)) return;
-  wire::FrameOut out;
+  wire::FrameOut out = wire::reset_for(f);
   out.source = kOurs;
   out.destination = kGateway;
-  out.flow = f.flow;
-  out.flags = wire::kRst;
-  if (f.has(wire::kAck)) {
-    out.seq = f.ack;
-  } else {
-    out.flags = wire::kRst | wire::kAck;
-    out.ack = f.seq + f.seq_length();
-  }
   wire::OptionBuffer o;
   if (reason) o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(*reason)});
   kit::Packet p(wire::kMaxHeaders);
