@@ -70,7 +70,12 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
 
 void Connection::grow_window(const Context& ctx, const Ack& a) {
   std::uint32_t acked = a.delivered;
-  if (cc_.cwnd < cc_.ssthresh && cwnd_limited_) {
+  const bool slow_start = cc_.cwnd < cc_.ssthresh;
+  if (!slow_start && cwnd_limited_ && flight_->resumed.on()) {
+    cc_.cwnd += flight_->resumed.on_ack(ctx.now, acked, rtt_.srtt(), snd_una_, snd_nxt_);
+    return;
+  }
+  if (slow_start && cwnd_limited_) {
     bool ends = false;
     acked = flight_->hystart.on_ack(acked, a.rtt_us, snd_una_, snd_nxt_, mss_, ends);
     if (ends) cc_.ssthresh = cc_.cwnd;
@@ -159,6 +164,7 @@ void Connection::enter_recovery(Context& ctx) {
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
+  flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, rtt_.srtt(), rtt_.min());
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   ctx.count(Counter::tcp_fast_recoveries);
   touch(ctx);

@@ -42,6 +42,7 @@ void Connection::hear_congestion_echo(Context& ctx, const TcpFrame& f) {
   if (flight_->recovery != Recovery::open || !after(f.ack, flight_->ecn_point)) return;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
+  flight_->resumed.on_mark();
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   flight_->ecn_point = snd_nxt_;
   flight_->undo.possible = false;  // the mark stands, whatever comes of a loss before it

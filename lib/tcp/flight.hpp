@@ -12,6 +12,7 @@
 #include "tcp/pacer.hpp"
 #include "tcp/prr.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/resumed_start.hpp"
 #include "tcp/segment.hpp"
 #include "tcp/sent_order.hpp"
 
@@ -51,6 +52,7 @@ struct Flight {
   SentOrder order;
   Growth growth;
   HyStart hystart;
+  ResumedStart resumed;
   Undo undo;
   Prr prr;
   Pacer pacer;

@@ -37,6 +37,20 @@ class Goodput : public LabTest {
     return static_cast<double>(bytes) * 8 / seconds / 1e6;
   }
 
+  // The same over one link that fades for 10 ms so long after the beginning.
+  double download_with_fade(const LinkSpec& link, std::uint64_t bytes, Duration at) {
+    Lab& l = make({.access = {link}});
+    l.client->budget = 8U << 20;
+    l.server_host().listen(kServerPort, {.send = bytes, .send_key = 2, .ahead = 1U << 20});
+    App& app = l.fetch({.expect_key = 2});
+    l.world.at(at, [&l] { l.access(0).cut(); });
+    l.world.at(at + 10ms, [&l] { l.access(0).uncut(); });
+    EXPECT_TRUE(l.run([&] { return app.received() == bytes; }, 300s));
+    const double seconds = std::chrono::duration<double>(l.world.elapsed()).count();
+    finish();
+    return static_cast<double>(bytes) * 8 / seconds / 1e6;
+  }
+
   // The median of three seeds.
   double median(const std::vector<LinkSpec>& links, std::uint64_t bytes) {
     std::array<double, 3> got{};
@@ -117,6 +131,16 @@ TEST_F(Goodput, LossDelayAndBuffer) {
         rows[name] = {median({a}, kBytes), median({b}, kBytes), median({a, b}, kBytes)};
       }
   compare("loss_delay_buffer", rows);
+}
+
+// What is lost while the window is still small says nothing about the path: the rest of it is found at once.
+TEST_F(Goodput, AFadeInSlowStartCostsLittle) {
+  constexpr std::uint64_t kBytes = 20'000'000;
+  LinkSpec lte = *profile("lte");
+  lte.fade = 0;
+  const double undisturbed = download({lte}, kBytes, 1);
+  for (Duration at = 100ms; at <= 900ms; at += 50ms)
+    EXPECT_GT(download_with_fade(lte, kBytes, at), 0.75 * undisturbed) << at.count() / 1'000'000 << " ms";
 }
 
 }  // namespace

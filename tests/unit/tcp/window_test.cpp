@@ -1,7 +1,8 @@
-// How the congestion window grows and shrinks: HyStart++ (RFC 9406), PRR (RFC 6937), idle times (RFC
-// 5681 4.1).
+// How the congestion window grows and shrinks: HyStart++ (RFC 9406), slow start resumed after a loss, PRR
+// (RFC 6937), idle times (RFC 5681 4.1).
 #include "tcp/hystart.hpp"
 #include "tcp/prr.hpp"
+#include "tcp/resumed_start.hpp"
 #include "unit/tcp/fixture.hpp"
 
 namespace braid::kit {
@@ -9,6 +10,7 @@ namespace {
 
 using tcp::HyStart;
 using tcp::Prr;
+using tcp::ResumedStart;
 
 constexpr std::uint32_t kMss = 1000;
 
@@ -56,6 +58,72 @@ TEST(HyStart, JitterDoesNotEndIt) {
   round(h, una, 80, 50'000, ended);
   EXPECT_EQ(round(h, una, 100, 50'000, ended), 100 * kMss);
   EXPECT_FALSE(ended);
+}
+
+// A path that delivers at most `per_rtt` segments in each round trip of 50 ms, and what of a window grows on
+// it.
+struct Steady {
+  std::uint32_t per_rtt;
+  SubSeq una{0xfffff000U};  // across the wrap
+  Instant now{1s};
+
+  // One round trip with `window` segments on the way; returns the growth, in bytes.
+  std::uint32_t round(ResumedStart& r, std::uint32_t window) {
+    const SubSeq nxt = una + window * kMss;
+    const Duration spacing = Duration(50ms) / std::min(window, per_rtt);
+    std::uint32_t grown = 0;
+    for (std::uint32_t i = 0; i < window && r.on(); ++i) {
+      una += kMss;
+      now += spacing;
+      grown += r.on_ack(now, kMss, 50'000, una, nxt + i * kMss);
+    }
+    return grown;
+  }
+};
+
+TEST(ResumedStart, GrowsByAQuarterUntilTheRateStands) {
+  ResumedStart r;
+  EXPECT_FALSE(r.on());
+  r.on_loss(20 * kMss, true, 52'000, 50'000);
+  ASSERT_TRUE(r.on());
+  Steady path{.per_rtt = 100};
+  std::uint32_t window = 14 * kMss;
+  unsigned rounds = 0;
+  for (; r.on() && rounds < 50; ++rounds) window += path.round(r, window / kMss);
+  EXPECT_GE(window, 100 * kMss);
+  EXPECT_LE(window, 300 * kMss)
+      << "three rounds of a quarter each beyond what the path takes, and the one before";
+  EXPECT_LT(rounds, 20U);
+}
+
+TEST(ResumedStart, NotWhereAQueueStood) {
+  ResumedStart r;
+  r.on_loss(20 * kMss, true, 75'000, 50'000);
+  EXPECT_FALSE(r.on());
+  r.on_loss(20 * kMss, true, 4'900, 1'000);
+  EXPECT_TRUE(!r.on()) << "4 ms at least";
+}
+
+TEST(ResumedStart, NotAfterSlowStart) {
+  ResumedStart r;
+  r.on_loss(20 * kMss, false, 50'000, 50'000);
+  EXPECT_FALSE(r.on());
+}
+
+TEST(ResumedStart, GoesOnWhileEachLossFindsALargerWindow) {
+  ResumedStart r;
+  r.on_loss(20 * kMss, true, 50'000, 50'000);
+  r.on_loss(25 * kMss, false, 50'000, 50'000);
+  EXPECT_TRUE(r.on());
+  r.on_loss(30 * kMss, false, 50'000, 50'000);
+  EXPECT_FALSE(r.on());
+}
+
+TEST(ResumedStart, AMarkEndsIt) {
+  ResumedStart r;
+  r.on_loss(20 * kMss, true, 50'000, 50'000);
+  r.on_mark();
+  EXPECT_FALSE(r.on());
 }
 
 TEST(Prr, OneForTwoWhileTheWindowComesDown) {
