@@ -20,7 +20,7 @@ class LowestRtt final : public Scheduler {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       const PathView& p = paths[i];
       if ((p.stale && any_live) || p.excluded || p.room < length || (p.backup && regular_usable)) continue;
-      if (!best || p.srtt_us < paths[*best].srtt_us) best = i;
+      if (!best || p.rtt_us < paths[*best].rtt_us) best = i;
     }
     if (best && sooner_elsewhere(paths, *best, length, queued)) return {};
     return best;
@@ -31,10 +31,10 @@ class LowestRtt final : public Scheduler {
   // (ECF: Lim et al., CoNEXT 2017).
   static bool sooner_elsewhere(std::span<const PathView> paths, std::size_t chosen, std::uint32_t length,
                                std::uint32_t queued) {
-    const std::uint64_t slow = paths[chosen].srtt_us;
+    const std::uint64_t slow = paths[chosen].rtt_us;
     return std::any_of(paths.begin(), paths.end(), [&](const PathView& p) {
       if (p.stale || p.excluded || p.backup || p.per_rtt == 0 || p.per_rtt < length) return false;
-      return p.srtt_us + std::uint64_t{p.srtt_us} * queued / p.per_rtt + kLeastGain < slow;
+      return p.rtt_us + std::uint64_t{p.rtt_us} * queued / p.per_rtt + kLeastGain < slow;
     });
   }
 };

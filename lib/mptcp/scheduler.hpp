@@ -9,8 +9,8 @@
 namespace braid::mptcp {
 
 struct PathView {
-  std::uint32_t srtt_us = 0;
-  std::uint32_t room = 0;  // bytes the subflow can take now
+  std::uint32_t rtt_us = 0;  // of a segment given now, the queue before it included
+  std::uint32_t room = 0;    // bytes the subflow can take now
   std::uint32_t per_rtt =
       0;  // bytes it carries in a round trip; 0: nothing is on the way that would make room
   std::uint8_t slot = 0;

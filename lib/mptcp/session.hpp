@@ -179,6 +179,7 @@ class Session final : public tcp::Stream, public Alarm {
   bool schedule_reinjections(Context& ctx);
   bool schedule_new(Context& ctx);
   void help_slow_path(Context& ctx);
+  [[nodiscard]] bool waits_for_hole() const;
   bool reinject(Context& ctx, Segment& s);
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);

@@ -126,7 +126,7 @@ unsigned Session::views(std::span<PathView> out, const Segment* s) const {
   for (const Subflow* sf : subflows_) {
     if (sf == nullptr || !sf->usable()) continue;
     PathView& v = out[n++];
-    v.srtt_us = sf->next_rtt();
+    v.rtt_us = sf->next_rtt();
     v.room = sf->send_room();
     v.per_rtt = sf->per_rtt();
     v.slot = sf->slot;
@@ -191,7 +191,8 @@ void Session::schedule(Context& ctx) {
   bool room = true;
   if (reinject_pending_ != 0) room = schedule_reinjections(ctx);
   if (room && unsent_ != nullptr) room = schedule_new(ctx);
-  if (room && phase_ == Phase::running && (unsent_ != nullptr || fin_wanted_)) help_slow_path(ctx);
+  if (room && phase_ == Phase::running && (unsent_ != nullptr || fin_wanted_ || waits_for_hole()))
+    help_slow_path(ctx);
   if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
   // Whatever holds it back, a lost window update among it, must not hold it for ever (RFC 9293 3.8.6.1).
   if (unsent_ != nullptr && phase_ == Phase::running && !retry_due_.set())
@@ -236,16 +237,24 @@ bool Session::schedule_new(Context& ctx) {
     if (!give(ctx, sf, s)) return false;
     unsent_ = after_it;
     path.room = sf.send_room();
-    path.srtt_us = sf.next_rtt();
+    path.rtt_us = sf.next_rtt();
     if (!retry_due_.set() && !fallen_back()) arm(ctx, ctx.now + retransmit_after() + std::chrono::seconds(1));
   }
   if (unsent_ != nullptr) touch(ctx);
   return unsent_ == nullptr;
 }
 
-// Nothing new can be sent, for want of window or at the end of the stream, and what the peer waits for sits
-// on a slow path: copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that two paths
-// are seldom slower than the better one. Each segment is helped once.
+// Most of what the peer has not acknowledged lies behind a hole: it fills the buffers that new data need.
+bool Session::waits_for_hole() const {
+  std::uint32_t under_way = 0;
+  for (const Subflow* sf : subflows_)
+    if (sf != nullptr) under_way += sf->in_flight();
+  return write_end_ - snd_una_ > 2 * std::int64_t{under_way};
+}
+
+// Nothing new can be sent, for want of window or buffers or at the end of the stream, and what the peer waits
+// for sits on a slow path: copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that
+// two paths are seldom slower than the better one. Each segment is helped once.
 void Session::help_slow_path(Context& ctx) {
   const Subflow* fastest = nullptr;
   std::uint32_t slowest_us = 0;

@@ -1,6 +1,8 @@
 // The handshake of a subflow and the options it writes. What it reads is in subflow_input.cpp.
 #include "mptcp/subflow.hpp"
 
+#include <algorithm>
+
 namespace braid::mptcp {
 
 using stats::Counter;
@@ -327,6 +329,18 @@ void Subflow::on_unqueued(Context& ctx, Segment& s) {
 
 void Subflow::on_send_room(Context& ctx) {
   if (session_ != nullptr && session_->fallen_back() && session_->user != nullptr) session_->user->touch(ctx);
+}
+
+// While a queue keeps the path's narrowest place busy, what comes is what it carries; else it may carry more.
+void Subflow::on_rate(std::uint32_t rate) {
+  const bool queue = rtt().srtt() >= rtt().min() + std::max(rtt().min() / 4, 2000U);
+  rate_ = queue && rate_ != 0 ? (3 * rate_ + rate) / 4 : std::max(rate_, rate);
+}
+
+std::uint32_t Subflow::next_rtt() const {
+  if (rate_ == 0) return rtt().srtt();
+  const std::uint64_t us = std::uint64_t{bytes_ahead()} * 1000 / rate_;
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(us, rtt().min(), tcp::Rtt::kMaxRto));
 }
 
 void Subflow::on_silence(Context& ctx) {

@@ -51,15 +51,18 @@ class Subflow final : public tcp::Connection {
   // MP_FAIL about the byte `at` in every ACK until the peer has answered; or once, as an answer.
   void send_mp_fail(Context& ctx, DataSeq at);
   void answer_mp_fail(Context& ctx);
+  // Round trip of a segment given now, in us: what is before it leaves at the rate that the path carries. The
+  // smoothed measurement tells of a queue a round trip late.
+  [[nodiscard]] std::uint32_t next_rtt() const;
   // Counts payload by the kind of path it takes.
   void count_bytes(Context& ctx, std::uint32_t n) const;
 
   std::uint8_t slot = 0;
   std::uint8_t local_id = 0;
   std::uint8_t remote_id = 0;
-  bool backup = false;  // the peer asked us to use it only when nothing else works
-  bool stale = false;
-  bool finishing = false;  // FIN sent or wanted
+  bool backup : 1 = false;  // the peer asked us to use it only when nothing else works
+  bool stale : 1 = false;
+  bool finishing : 1 = false;  // FIN sent or wanted
   static constexpr std::uint8_t kNoWorker = 0xff;
   std::uint8_t origin_worker = kNoWorker;  // worker whose redirect entry leads here
   std::uint32_t redirect_entry = 0;        // that entry
@@ -67,7 +70,8 @@ class Subflow final : public tcp::Connection {
   std::uint32_t reinjected = 0;
 
  private:
-  SubSeq infinite_at_;  // first byte under the infinite mapping, once infinite_set_
+  SubSeq infinite_at_;      // first byte under the infinite mapping, once infinite_set_
+  std::uint32_t rate_ = 0;  // that the path carries, in bytes per millisecond; 0: not measured
 
   void write_syn_options(Context& ctx, wire::OptionBuffer& o) override;
   void write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) override;
@@ -83,6 +87,7 @@ class Subflow final : public tcp::Connection {
   void on_split(Segment& s, Segment& rest) override;
   void on_unqueued(Context& ctx, Segment& s) override;
   void on_send_room(Context& ctx) override;
+  void on_rate(std::uint32_t rate) override;
   void on_silence(Context& ctx) override;
   void on_closed(Context& ctx, Failure why) override;
   void before_output(Context& ctx) override;

@@ -47,6 +47,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
     flight_->recovery = Recovery::open;
     cc_.cwnd = std::max(cc_.cwnd, mss_ + 0U);
   }
+  if (a.delivered != 0) measure_rate(ctx, a);
   const std::uint32_t lost_before = flight_->lost_bytes;
   if (flight_->head != flight_->unsent) detect_losses(ctx, a);
   if (a.delivered != 0) flight_->probing = false;
@@ -68,11 +69,19 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   return true;
 }
 
+void Connection::measure_rate(const Context& ctx, const Ack& a) {
+  DeliveryRate& delivery = flight_->delivery;
+  if (!delivery.on_ack(ctx.now, a.delivered, rtt_.srtt(), snd_una_, snd_nxt_)) return;
+  on_rate(delivery.latest());
+  const bool full = cwnd_limited_ && flight_->recovery == Recovery::open && cc_.cwnd >= cc_.ssthresh;
+  if (full && flight_->resumed.on()) flight_->resumed.on_round(delivery.latest());
+}
+
 void Connection::grow_window(const Context& ctx, const Ack& a) {
   std::uint32_t acked = a.delivered;
   const bool slow_start = cc_.cwnd < cc_.ssthresh;
   if (!slow_start && cwnd_limited_ && flight_->resumed.on()) {
-    cc_.cwnd += flight_->resumed.on_ack(ctx.now, acked, rtt_.srtt(), snd_una_, snd_nxt_);
+    cc_.cwnd += acked / ResumedStart::kDivisor;
     return;
   }
   if (slow_start && cwnd_limited_) {

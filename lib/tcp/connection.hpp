@@ -117,13 +117,12 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] bool can_send() const { return state_ == State::established || state_ == State::close_wait; }
   [[nodiscard]] const Rtt& rtt() const { return rtt_; }
   [[nodiscard]] std::uint32_t cwnd() const { return cc_.cwnd; }
-  // Round trip of the next segment given, in us: nothing of ours queues on a path that is idle, whatever it
-  // was when it was busy.
-  [[nodiscard]] std::uint32_t next_rtt() const {
-    return flight_->head == nullptr && rtt_.known() ? rtt_.min() : rtt_.srtt();
-  }
   // Bytes that go in a round trip, as the windows of both ends are now; 0: nothing is on the way.
   [[nodiscard]] std::uint32_t per_rtt() const { return in_flight() == 0 ? 0 : std::min(cc_.cwnd, snd_wnd_); }
+  // Bytes before what is pushed now: on the way, lost, not sent yet.
+  [[nodiscard]] std::uint32_t bytes_ahead() const {
+    return in_flight() + flight_->lost_bytes + flight_->unsent_bytes;
+  }
   [[nodiscard]] std::uint32_t in_flight() const {
     const auto fin = fin_sent_ && !fin_acked_ ? 1U : 0U;  // no byte: it must not hold back a retransmission
     const auto out = static_cast<std::uint32_t>(snd_nxt_ - snd_una_) - fin;
@@ -200,6 +199,8 @@ class Connection : public Alarm, public TouchHook {
   virtual void on_unqueued(Context& ctx, Segment& s) = 0;
   // Window or congestion window opened, or everything sent was acknowledged.
   virtual void on_send_room(Context&) {}
+  // A round trip has ended that delivered so many bytes per millisecond.
+  virtual void on_rate(std::uint32_t /*rate*/) {}
   // Nothing was heard for a probe or retransmission time-out while data was in flight.
   virtual void on_silence(Context&) {}
   virtual void on_time_wait(Context&) {}
@@ -259,6 +260,7 @@ class Connection : public Alarm, public TouchHook {
   void remove_acked(Context& ctx, SubSeq ack, Ack& a);
   void note_delivery(Context& ctx, Segment& s, Ack& a);
   void detect_losses(Context& ctx, Ack& a);
+  void measure_rate(const Context& ctx, const Ack& a);
   void grow_window(const Context& ctx, const Ack& a);
   void reduce_window(const Ack& a, bool more_lost);
   bool rack_losses(Context& ctx);

@@ -8,6 +8,7 @@
 #include "base/seq.hpp"
 #include "base/time.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/delivery_rate.hpp"
 #include "tcp/hystart.hpp"
 #include "tcp/pacer.hpp"
 #include "tcp/prr.hpp"
@@ -53,6 +54,7 @@ struct Flight {
   Growth growth;
   HyStart hystart;
   ResumedStart resumed;
+  DeliveryRate delivery;
   Undo undo;
   Prr prr;
   Pacer pacer;

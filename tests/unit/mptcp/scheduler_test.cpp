@@ -13,9 +13,9 @@ namespace {
 const Scheduler& lowest() { return scheduler(SchedulerKind::lowest_rtt); }
 
 TEST(LowestRtt, TakesTheFastestWithRoom) {
-  const std::vector<PathView> paths{{.srtt_us = 30'000, .room = 10'000, .slot = 0},
-                                    {.srtt_us = 10'000, .room = 10'000, .slot = 1},
-                                    {.srtt_us = 5'000, .room = 1'000, .slot = 2}};
+  const std::vector<PathView> paths{{.rtt_us = 30'000, .room = 10'000, .slot = 0},
+                                    {.rtt_us = 10'000, .room = 10'000, .slot = 1},
+                                    {.rtt_us = 5'000, .room = 1'000, .slot = 2}};
   EXPECT_EQ(lowest().pick(paths, 1400, 1'000'000), 1U);
   EXPECT_EQ(lowest().pick(paths, 1000, 1'000'000), 2U);
   EXPECT_EQ(lowest().pick(paths, 20'000, 1'000'000), std::nullopt);
@@ -23,8 +23,8 @@ TEST(LowestRtt, TakesTheFastestWithRoom) {
 }
 
 TEST(LowestRtt, BackupOnlyWhenNothingElseIsUsable) {
-  std::vector<PathView> paths{{.srtt_us = 30'000, .room = 0, .slot = 0},
-                              {.srtt_us = 1'000, .room = 10'000, .slot = 1, .backup = true}};
+  std::vector<PathView> paths{{.rtt_us = 30'000, .room = 0, .slot = 0},
+                              {.rtt_us = 1'000, .room = 10'000, .slot = 1, .backup = true}};
   EXPECT_EQ(lowest().pick(paths, 1400, 1'000'000), std::nullopt)
       << "a full window is no reason to use the backup";
   paths[0].stale = true;
@@ -32,9 +32,9 @@ TEST(LowestRtt, BackupOnlyWhenNothingElseIsUsable) {
 }
 
 TEST(LowestRtt, NeverAStaleOrExcludedPath) {
-  std::vector<PathView> paths{{.srtt_us = 1'000, .room = 10'000, .stale = true},
-                              {.srtt_us = 2'000, .room = 10'000, .excluded = true},
-                              {.srtt_us = 3'000, .room = 10'000}};
+  std::vector<PathView> paths{{.rtt_us = 1'000, .room = 10'000, .stale = true},
+                              {.rtt_us = 2'000, .room = 10'000, .excluded = true},
+                              {.rtt_us = 3'000, .room = 10'000}};
   EXPECT_EQ(lowest().pick(paths, 1400, 1'000'000), 2U);
   paths.pop_back();
   EXPECT_EQ(lowest().pick(paths, 1400, 1'000'000), std::nullopt);
@@ -59,8 +59,8 @@ TEST(Mapping, AgreementIsAboutTheTranslationNotTheExtent) {
 
 // ECF: what waits is brought sooner by a path that has no room just now.
 TEST(LowestRtt, WaitsForAFasterPathWhenLittleIsLeft) {
-  const std::vector<PathView> paths{{.srtt_us = 20'000, .room = 0, .per_rtt = 50'000},
-                                    {.srtt_us = 300'000, .room = 9000, .per_rtt = 50'000}};
+  const std::vector<PathView> paths{{.rtt_us = 20'000, .room = 0, .per_rtt = 50'000},
+                                    {.rtt_us = 300'000, .room = 9000, .per_rtt = 50'000}};
   EXPECT_EQ(lowest().pick(paths, 1400, 1400), std::nullopt);
   EXPECT_EQ(lowest().pick(paths, 1400, 600'000), std::nullopt) << "13 round trips of 20 ms";
   EXPECT_EQ(lowest().pick(paths, 1400, 800'000), 1U) << "17 of them";
@@ -71,7 +71,7 @@ TEST(LowestRtt, WaitsForAFasterPathWhenLittleIsLeft) {
   other[0].excluded = true;
   EXPECT_EQ(lowest().pick(other, 1400, 1400), 1U);
   other = paths;
-  other[0].srtt_us = 250'000;
+  other[0].rtt_us = 250'000;
   EXPECT_EQ(lowest().pick(other, 1400, 20'000), 1U) << "not so much faster";
   other = paths;
   other[0].per_rtt = 1000;

@@ -1,5 +1,6 @@
-// How the congestion window grows and shrinks: HyStart++ (RFC 9406), slow start resumed after a loss, PRR
-// (RFC 6937), idle times (RFC 5681 4.1).
+// How the congestion window grows and shrinks: HyStart++ (RFC 9406), slow start resumed after a loss, the
+// rate, PRR (RFC 6937), idle times (RFC 5681 4.1).
+#include "tcp/delivery_rate.hpp"
 #include "tcp/hystart.hpp"
 #include "tcp/prr.hpp"
 #include "tcp/resumed_start.hpp"
@@ -8,6 +9,7 @@
 namespace braid::kit {
 namespace {
 
+using tcp::DeliveryRate;
 using tcp::HyStart;
 using tcp::Prr;
 using tcp::ResumedStart;
@@ -60,40 +62,60 @@ TEST(HyStart, JitterDoesNotEndIt) {
   EXPECT_FALSE(ended);
 }
 
-// A path that delivers at most `per_rtt` segments in each round trip of 50 ms, and what of a window grows on
-// it.
+// A path that delivers at most `per_rtt` segments in each round trip of 50 ms.
 struct Steady {
   std::uint32_t per_rtt;
   SubSeq una{0xfffff000U};  // across the wrap
   Instant now{1s};
 
-  // One round trip with `window` segments on the way; returns the growth, in bytes.
-  std::uint32_t round(ResumedStart& r, std::uint32_t window) {
+  // A round trip with `window` segments on the way.
+  void round(DeliveryRate& d, std::uint32_t window) {
     const SubSeq nxt = una + window * kMss;
     const Duration spacing = Duration(50ms) / std::min(window, per_rtt);
-    std::uint32_t grown = 0;
-    for (std::uint32_t i = 0; i < window && r.on(); ++i) {
+    for (std::uint32_t i = 0; i < window; ++i) {
       una += kMss;
       now += spacing;
-      grown += r.on_ack(now, kMss, 50'000, una, nxt + i * kMss);
+      d.on_ack(now, kMss, 50'000, una, nxt + i * kMss);
     }
-    return grown;
   }
 };
 
-TEST(ResumedStart, GrowsByAQuarterUntilTheRateStands) {
+TEST(DeliveryRate, IsTheWindowsWhileItFitsAndThePathsAfterwards) {
+  DeliveryRate d;
+  Steady path{.per_rtt = 100};
+  for (const std::uint32_t window : {20U, 40U, 80U}) {
+    for (int i = 0; i < 2; ++i) path.round(d, window);
+    EXPECT_NEAR(d.latest(), window * kMss / 50, window);
+  }
+  for (int i = 0; i < 3; ++i) path.round(d, 300);
+  EXPECT_NEAR(d.latest(), 100 * kMss / 50, 20);
+}
+
+TEST(DeliveryRate, ABurstIsNoRate) {
+  DeliveryRate d;
+  SubSeq una(1);
+  d.on_ack(Instant(1s), kMss, 50'000, una, una + 10 * kMss);
+  for (int i = 0; i < 10; ++i) {
+    una += kMss;
+    d.on_ack(Instant(1s + 10ms), kMss, 50'000, una, una + 10 * kMss);
+  }
+  EXPECT_EQ(d.latest(), 10 * kMss / 50);
+}
+
+TEST(ResumedStart, EndsWhenTheRateNoLongerFollows) {
   ResumedStart r;
   EXPECT_FALSE(r.on());
   r.on_loss(20 * kMss, true, 52'000, 50'000);
-  ASSERT_TRUE(r.on());
-  Steady path{.per_rtt = 100};
-  std::uint32_t window = 14 * kMss;
-  unsigned rounds = 0;
-  for (; r.on() && rounds < 50; ++rounds) window += path.round(r, window / kMss);
-  EXPECT_GE(window, 100 * kMss);
-  EXPECT_LE(window, 300 * kMss)
-      << "three rounds of a quarter each beyond what the path takes, and the one before";
-  EXPECT_LT(rounds, 20U);
+  std::uint32_t rate = 1000;
+  for (int i = 0; i < 20; ++i, rate += rate / 4) {
+    r.on_round(rate);
+    EXPECT_TRUE(r.on());
+  }
+  r.on_round(rate);
+  for (int i = 0; i < 2; ++i) r.on_round(rate);
+  EXPECT_TRUE(r.on());
+  r.on_round(rate);
+  EXPECT_FALSE(r.on());
 }
 
 TEST(ResumedStart, NotWhereAQueueStood) {
