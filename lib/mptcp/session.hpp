@@ -143,7 +143,8 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] bool got_dsn8() const { return peer_dsn8_; }
   void note_dsn8() { peer_dsn8_ = true; }
   // Options waiting for a ride on a segment without payload.
-  bool take_announcement(wire::AddAddr& out);
+  bool take_announcement(Context& ctx, wire::AddAddr& out);
+  [[nodiscard]] bool announces() const { return echo_due_ || (announce_due_ && phase_ == Phase::running); }
   [[nodiscard]] bool announcement_is_large() const;
   [[nodiscard]] bool holds_unread() const { return held_ != 0; }
   // Room for received bytes, the reassembly queue of the one plain subflow not counted.

@@ -177,7 +177,7 @@ void Session::start_announcing(Context& ctx) {
   announce_next_ = 0;
   announce_tries_ = 0;
   announce_due_ = true;
-  if (Subflow* sf = best_subflow()) sf->bare_soon(ctx);
+  if (Subflow* sf = best_subflow()) sf->signal_soon(ctx);
   arm(ctx, ctx.now + retransmit_after());
 }
 
@@ -188,7 +188,7 @@ bool Session::announcement_is_large() const {
   return !e.ip.is_v4() && e.port != 0;
 }
 
-bool Session::take_announcement(wire::AddAddr& out) {
+bool Session::take_announcement(Context& ctx, wire::AddAddr& out) {
   if (echo_due_) {
     echo_due_ = false;
     out = {.echo = true, .id = echo_id_, .port = echo_.port, .ip = echo_.ip};
@@ -196,6 +196,7 @@ bool Session::take_announcement(wire::AddAddr& out) {
   }
   if (!announce_due_ || announce_next_ >= profile_.announce.size() || phase_ != Phase::running) return false;
   announce_due_ = false;
+  if (!retry_due_.set()) arm(ctx, ctx.now + retransmit_after());
   const Endpoint& e = profile_.announce[announce_next_];
   out = {};
   out.id = static_cast<std::uint8_t>(announce_next_ + 1);
@@ -220,10 +221,13 @@ void Session::peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a) 
     return;
   }
   ctx.count(Counter::mptcp_add_addr_received);
+  const bool another = echo_due_ && echo_id_ != a.id;
+  if (another) sf.signal_now(ctx);   // its own echo makes room for this one's
+  if (another && echo_due_) return;  // too many in a row: the peer announces it again
   echo_ = {a.ip, a.port};
   echo_id_ = a.id;
   echo_due_ = true;
-  sf.bare_soon(ctx);
+  sf.signal_soon(ctx);
 }
 
 // Rule 38: hearsay does not kill a path. The subflow is set aside and asked; an answer brings it back,

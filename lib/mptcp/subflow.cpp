@@ -149,6 +149,12 @@ void Subflow::on_established(Context& ctx) {
 
 void Subflow::before_output(Context& ctx) {
   if (session_ != nullptr) session_->schedule(ctx);
+  if (has_signal()) signal_soon(ctx);
+}
+
+// What may have had to wait for the end of a row of signals.
+bool Subflow::has_signal() const {
+  return session_ != nullptr && !plain_ && !stale && (prio_due_ || session_->announces());
 }
 
 bool Subflow::omit_timestamps(const Segment* s) const {
@@ -186,16 +192,26 @@ void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
     return;
   }
   if (s == nullptr) {
-    wire::AddAddr a;
-    if (session_->take_announcement(a)) {
-      o.add_addr(a);
-      ctx.count(Counter::mptcp_add_addr_sent, a.echo ? 0 : 1);
-      return;
-    }
+    if (write_announcement(ctx, o)) return;
     if (prio_due_) prio_due_ = !o.mp_prio(prio_backup_);
     if (fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
   }
   write_dss(ctx, o, s);
+}
+
+// An ADD_ADDR, alone on its segment (rule 34): what else is due takes the next one. A path that has fallen
+// silent would lose it.
+bool Subflow::write_announcement(Context& ctx, wire::OptionBuffer& o) {
+  wire::AddAddr a;
+  if (stale || !session_->take_announcement(ctx, a)) return false;
+  o.add_addr(a);
+  ctx.count(Counter::mptcp_add_addr_sent, a.echo ? 0 : 1);
+  if (data_fin_due_ || fail_due_) {
+    bare_soon(ctx);
+  } else if (has_signal()) {
+    signal_soon(ctx);
+  }
+  return true;
 }
 
 // The last words of a session that falls back: MP_FAIL, and where the mapping that never ends begins (3.7).
@@ -296,7 +312,7 @@ void Subflow::send_data_fin(Context& ctx) {
 void Subflow::tell_priority(Context& ctx, bool as_backup) {
   prio_due_ = true;
   prio_backup_ = as_backup;
-  bare_soon(ctx);
+  signal_soon(ctx);
 }
 
 void Subflow::become_plain(bool told) {

@@ -30,6 +30,16 @@ class Subflow final : public tcp::Connection {
   }
   [[nodiscard]] Session* session() const { return session_; }
   void set_session(Session* s) { session_ = s; }
+  // An address or a priority to tell goes out on a segment without payload, unless two such have just gone:
+  // then on the next that has a reason of its own (RFC 8684 3). DATA_FIN, MP_FAIL and MP_FASTCLOSE, which the
+  // peer must hear of, do not wait.
+  void signal_soon(Context& ctx) {
+    if (may_signal()) bare_soon(ctx);
+  }
+  // The same at once: another signal waits for its place.
+  void signal_now(Context& ctx) {
+    if (may_signal()) signal_at_once(ctx);
+  }
   // MP_PRIO to the peer on the next segment.
   void tell_priority(Context& ctx, bool as_backup);
   // MP_FASTCLOSE in an ACK (3.5), now and on each later call.
@@ -114,6 +124,8 @@ class Subflow final : public tcp::Connection {
   void deliver_mapped(Context& ctx, Segment& s);
   void bad_mapping(Context& ctx, Segment& s);
   void on_dss(Context& ctx, const wire::TcpFrame& f);
+  [[nodiscard]] bool has_signal() const;
+  bool write_announcement(Context& ctx, wire::OptionBuffer& o);
   void write_dss(Context& ctx, wire::OptionBuffer& o, Segment* s);
   void payload_with_checksum(Context& ctx, Segment& s);
   void finish_checked_mapping(Context& ctx, tcp::Flight& f);

@@ -110,6 +110,9 @@ class Connection : public Alarm, public TouchHook {
     bare_due_ = true;
     ack_soon(ctx);
   }
+  // Whether one more of them would not be the third in a row that acknowledges nothing: a middlebox may read
+  // these as a sign of congestion (RFC 8684 3).
+  [[nodiscard]] bool may_signal() const { return signals_ < kMostSignals || unacked_in() != 0; }
 
   [[nodiscard]] const Flow& flow() const { return flow_; }
   [[nodiscard]] State state() const { return state_; }
@@ -226,6 +229,11 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] std::uint32_t unordered_bytes() const { return flight_->early.bytes(); }
   // What the connection has on the way, to write to; nullptr when there is no memory for it.
   Flight* busy(Context& ctx);
+  // As bare_soon(), and now.
+  void signal_at_once(Context& ctx) {
+    bare_due_ = true;
+    send_ack(ctx);
+  }
   void restart_after_idle(const Context& ctx);
   std::uint32_t budget_ = 0;  // bytes of receive buffer at most
 
@@ -394,6 +402,8 @@ class Connection : public Alarm, public TouchHook {
   bool ecn_echo_ : 1 = false;     // a mark has come that the peer has not answered yet
   bool cwr_due_ : 1 = false;      // the window was reduced: the next new data says so
   bool small_tried_ : 1 = false;  // a piece of a large segment was sent alone to see whether size matters
+  static constexpr unsigned kMostSignals = 2;
+  std::uint8_t signals_ : 2 = 0;  // sent in a row by bare_soon() that acknowledged nothing
 };
 
 }  // namespace braid::tcp

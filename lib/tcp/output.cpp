@@ -223,6 +223,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
     m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
   }
   if ((f.flags & wire::kAck) != 0) {
+    if (unacked_in() != 0 || f.payload_length != 0) signals_ = 0;
     last_ack_sent_ = rcv_nxt_;
     ack_now_ = false;
     ack_due_ = {};
@@ -338,6 +339,7 @@ void Connection::send_ack(Context& ctx) {
   // What rides on no other segment may be read only where ACK is the one flag (MP_FAIL and MP_FASTCLOSE by
   // Apple's clients).
   const std::uint8_t flags = bare_due_ ? std::uint8_t{wire::kAck} : ack_flags();
+  if (bare_due_ && unacked_in() == 0 && signals_ < kMostSignals) ++signals_;
   bare_due_ = false;
   wire::OptionBuffer o;
   write_common_options(ctx, o, nullptr);

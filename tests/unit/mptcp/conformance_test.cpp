@@ -291,6 +291,33 @@ TEST_F(MptcpConformance, AnAddressIdNamesOneAddress) {
   }
 }
 
+// 3-2, and 3.4.1: each of several announcements is echoed, those of one burst too.
+TEST_F(MptcpConformance, NoMoreThanTwoSignalsInARow) {
+  Lab& l = scripted();
+  MpClient m(l);
+  Remote& c = m.connect();
+  c.skip();
+  for (const std::uint8_t id : {7, 8, 9, 10}) c.say({.options = add_addr(m, id)});
+  std::vector<int> echoed;
+  const auto hear = [&] {
+    unsigned in_a_row = 0;
+    while (const auto h = c.next(10s)) {
+      in_a_row = h->data.empty() && h->ack == c.sent() ? in_a_row + 1 : 0;
+      EXPECT_LE(in_a_row, 2U) << describe(*h);
+      if (h->mp().has(wire::kMpAddAddr) && h->mp().add_addr.echo) echoed.push_back(h->mp().add_addr.id);
+    }
+  };
+  hear();
+  EXPECT_EQ(echoed, (std::vector{7, 8}));
+  m.data(c, 0, "x");
+  hear();
+  EXPECT_EQ(echoed, (std::vector{7, 8, 9})) << "the one that waited; the fourth found no place";
+  c.say({.options = add_addr(m, 10)});
+  hear();
+  EXPECT_EQ(echoed, (std::vector{7, 8, 9, 10}));
+  EXPECT_EQ(l.gateway->counter(Counter::mptcp_add_addr_received), 5U);
+}
+
 // 3.4.1-7
 TEST_F(MptcpConformance, UnassignedFlagsOfAddAddrAreSentAsZeroAndNotLookedAt) {
   Lab& l = scripted(announcing({{Ip::v4(0xc6120003), 0}}));
