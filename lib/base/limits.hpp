@@ -14,6 +14,8 @@ inline constexpr unsigned kMaxPorts = 8;
 inline constexpr unsigned kMaxWorkers = 16;
 // Subflows of one session; the id of a peer address has 8 bits.
 inline constexpr unsigned kMaxSubflows = 8;
+// Addresses that a listener announces: bits of a word.
+inline constexpr std::size_t kMaxAnnounced = 64;
 // Segments one connection may send per turn, so none starves the others.
 inline constexpr unsigned kMaxSegmentsPerTurn = 64;
 // Timers fired per turn.

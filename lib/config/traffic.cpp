@@ -115,6 +115,8 @@ bool read_announced(Walk& walk, const Item& item, Endpoint& out) {
   return read_ip(walk, item, out.ip);
 }
 
+static_assert(kMaxAddresses <= limits::kMaxAnnounced);
+
 void read_mptcp(Walk& walk, const Item& item, Mptcp& out) {
   Map map(walk, item);
   read_choice(walk, map.get("mode"), out.mode, {MptcpMode::prefer, MptcpMode::off});

@@ -78,6 +78,7 @@ const std::array kExports{
     Export{Counter::mptcp_add_addr_received, "mptcp_addr_total", kEvent, "add_received", nullptr},
     Export{Counter::mptcp_add_addr_bad_hmac, "mptcp_addr_total", kEvent, "add_bad_hmac", nullptr},
     Export{Counter::mptcp_add_addr_echoed, "mptcp_addr_total", kEvent, "add_echoed", nullptr},
+    Export{Counter::mptcp_remove_addr_sent, "mptcp_addr_total", kEvent, "remove_sent", nullptr},
     Export{Counter::mptcp_remove_addr_received, "mptcp_addr_total", kEvent, "remove_received", nullptr},
     Export{Counter::mptcp_fastclose_sent, "mptcp_fastclose_total", kDirection, "sent", "MP_FASTCLOSE seen"},
     Export{Counter::mptcp_fastclose_received, "mptcp_fastclose_total", kDirection, "received", nullptr},

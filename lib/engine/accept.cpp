@@ -120,7 +120,7 @@ bool Engine::accept_session(Arrival& a, const relay::Listener& listener, mptcp::
     free_session(session);
     return false;
   }
-  session.congestion = listener.congestion;
+  session.set_congestion(listener.congestion);
   session.attach(*sf);
   open_client(*sf, a);
   return true;
@@ -158,7 +158,7 @@ void Engine::join_here(Arrival& a, mptcp::Session& session) {
   const auto id = local_address_id(session, a.tcp.flow.local);
   if (!id) return refuse_join(a, Join::wrong_address, Drop::join_refused, RstReason::prohibited);
   make_room();
-  mptcp::Subflow* sf = subflows_.get(a.tcp.flow, session.congestion, mptcp::Origin::join_passive);
+  mptcp::Subflow* sf = subflows_.get(a.tcp.flow, session.congestion(), mptcp::Origin::join_passive);
   if (sf == nullptr) return refuse_join(a, Join::limit, Drop::connection_limit, RstReason::resources);
   const bool attached = session.attach(*sf);
   if (!attached) session.doubt_paths(ctx_);  // one that died in silence makes room for the next attempt

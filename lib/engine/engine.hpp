@@ -18,6 +18,7 @@
 #include "engine/hash_index.hpp"
 #include "engine/inspect.hpp"
 #include "engine/io.hpp"
+#include "engine/presence.hpp"
 #include "engine/settings.hpp"
 #include "engine/syn_cookie.hpp"
 #include "mptcp/subflow.hpp"
@@ -153,6 +154,8 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   bool take_icmp(Arrival& a, ByteView bytes);
   bool find_owner(Arrival& a, const Flow& flow);
   void show_others(Arrival& a);
+  // presence.cpp
+  void tell_addresses();
   // connect.cpp
   tcp::PlainStream* new_server_leg(const Ip& source, const Endpoint& server, tcp::CongestionKind congestion);
   bool give_way(std::uint32_t found);
@@ -186,6 +189,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void send_unresolved(const wire::Hop& hop, rte_mbuf* frame) override;
   void session_ended(tcp::Context& ctx, mptcp::Session& session) override;
   [[nodiscard]] std::uint32_t buffer() const override { return settings_.relay->buffer; }
+  [[nodiscard]] std::uint64_t addresses_here(const mptcp::Session& session) const override;
   tcp::Stream* connect(tcp::Context& ctx, relay::Pair& pair, const relay::Upstream& upstream,
                        const Endpoint& server, std::uint16_t max_segment) override;
   void pair_ended(tcp::Context& ctx, relay::Pair& pair, relay::AccessRecord record) override;
@@ -235,6 +239,9 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   std::uint32_t handshaking_ = 0;
   std::uint32_t next_serial_ = 0;
   Instant housekeeping_due_{};
+  Presence presence_;
+  std::uint32_t pairs_to_tell_ = 0;  // that may not know what presence_ says
+  std::uint32_t last_told_ = 0;      // pair index
   // ICMP errors shown to all workers since the last housekeeping, and how many may be.
   static constexpr unsigned kMostShown = 4;
   unsigned shown_ = 0;

@@ -130,7 +130,8 @@ void Engine::flush() {
 Instant Engine::next_wake() const {
   if (!ctx_.touched.empty() || !ctx_.dead.empty() || !touched_pairs_.empty() || asked_ != nullptr)
     return ctx_.now;
-  return wheel_.next_due();
+  const Instant tell = std::max(pairs_to_tell_ != 0 ? ctx_.now : presence_.due(), housekeeping_due_);
+  return std::min(wheel_.next_due(), tell);
 }
 
 }  // namespace braid::engine

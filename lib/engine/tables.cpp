@@ -41,7 +41,8 @@ Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
       upstream_turn_(settings.relay->upstreams.size(), 0),
       burst_(std::make_unique<std::array<Arrival, limits::kBurst>>()),
       records_(4096),
-      requests_(8) {
+      requests_(8),
+      presence_(settings.relay->listeners) {
   dead_sessions_.reserve(settings.connections * 2);
   owed_.reserve(std::size_t{settings.connections} * 2 * (settings.workers - 1));  // the others' entries
   const auto& listeners = settings_.relay->listeners;
@@ -323,6 +324,7 @@ void Engine::refuse_when(bool (*question)()) {
 void Engine::housekeeping() {
   housekeeping_due_ = ctx_.now + std::chrono::milliseconds(1);
   shown_ = 0;
+  tell_addresses();
   auto& g = stats_.gauges;
   const auto set = [](std::uint64_t& slot, std::uint64_t v) {
     std::atomic_ref(slot).store(v, std::memory_order_relaxed);

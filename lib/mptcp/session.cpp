@@ -155,20 +155,6 @@ void Session::on_retransmit(Context& ctx) {
   if (again) arm(ctx, ctx.now + retransmit_after());
 }
 
-// The announcement under way once more, a few times; whoever never echoes it does not want it.
-bool Session::announce_again(Context& ctx) {
-  constexpr std::uint8_t kTries = 4;
-  if (announce_next_ >= profile_.announce.size() || announce_due_) return false;  // what waits arms the alarm
-  if (++announce_tries_ > kTries) {
-    ++announce_next_;
-    announce_tries_ = 0;
-  }
-  if (announce_next_ >= profile_.announce.size()) return false;
-  announce_due_ = true;
-  if (Subflow* sf = best_subflow()) sf->signal_soon(ctx);
-  return true;
-}
-
 // Data whose DATA_ACK does not come, or that no window takes.
 bool Session::send_data_again(Context& ctx) {
   bool again = false;

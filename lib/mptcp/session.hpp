@@ -1,10 +1,11 @@
 // An MPTCP connection at data level (RFC 8684 3.3): one stream over up to eight subflows.
 //
-//   session.cpp          life: opening, shutting down, alarm
-//   session_receive.cpp  data sequence order, window, DATA_FIN
-//   session_send.cpp     DATA_ACK, scheduling, reinjection
-//   session_paths.cpp    subflows come and go, stale paths, addresses
-//   session_end.cpp      fast close, fallback
+//   session.cpp            life: opening, shutting down, alarm
+//   session_receive.cpp    data sequence order, window, DATA_FIN
+//   session_send.cpp       DATA_ACK, scheduling, reinjection
+//   session_paths.cpp      subflows come and go, stale paths
+//   session_addresses.cpp  addresses are announced, withdrawn, echoed
+//   session_end.cpp        fast close, fallback
 #pragma once
 
 #include <array>
@@ -35,6 +36,8 @@ class SessionOwner {
   virtual void session_ended(Context& ctx, Session& session) = 0;
   // Bytes that a direction may hold at most.
   [[nodiscard]] virtual std::uint32_t buffer() const = 0;
+  // Bit i: the i-th address that the session's profile announces can be reached.
+  [[nodiscard]] virtual std::uint64_t addresses_here(const Session&) const { return ~0ULL; }
 };
 
 // Settings of a listener, shared by its sessions; outlives them.
@@ -44,7 +47,8 @@ struct SessionProfile {
   bool require_checksum = false;
   bool refuse_initial_join = false;          // C flag (3.1)
   Duration hold = std::chrono::seconds(60);  // life without a subflow
-  std::span<const Endpoint> announce;        // own addresses for ADD_ADDR; port 0: the listener's
+  // Own addresses for ADD_ADDR, limits::kMaxAnnounced at most; port 0: the listener's.
+  std::span<const Endpoint> announce;
 };
 
 enum class Phase : std::uint8_t {
@@ -111,8 +115,10 @@ class Session final : public tcp::Stream, public Alarm {
   void fastclosed(Context& ctx);
   void peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a);
   void peer_removed(Context& ctx, const wire::RemoveAddr& r);
-  void announcement_echoed(std::uint8_t id);
+  void announcement_echoed(Context& ctx, std::uint8_t id);
 
+  // What the owner says of addresses_here() has changed, or a path on which to tell the peer has come.
+  void addresses_changed(Context& ctx);
   // Asks the peers of paths that have been quiet for long whether they are still there: a slot is wanted.
   void doubt_paths(Context& ctx);
   // Attaches a subflow whose handshake is about to begin; false: all slots are taken.
@@ -146,6 +152,8 @@ class Session final : public tcp::Stream, public Alarm {
   bool take_announcement(Context& ctx, wire::AddAddr& out);
   [[nodiscard]] bool announces() const { return echo_due_ || (announce_due_ && phase_ == Phase::running); }
   [[nodiscard]] bool announcement_is_large() const;
+  // Writes the ids of announced addresses that are gone, as many as find a place; returns how many.
+  std::size_t addresses_gone(std::span<std::uint8_t> ids) const;
   [[nodiscard]] bool holds_unread() const { return held_ != 0; }
   // Room for received bytes, the reassembly queue of the one plain subflow not counted.
   [[nodiscard]] std::uint32_t free_room(const Context& ctx) const;
@@ -166,7 +174,9 @@ class Session final : public tcp::Stream, public Alarm {
     return phase_ == Phase::running && remote_known_ && failure_ == Failure::none;
   }
 
-  tcp::CongestionKind congestion = tcp::CongestionKind::cubic;  // of its subflows
+  // Of its subflows.
+  [[nodiscard]] tcp::CongestionKind congestion() const { return congestion_; }
+  void set_congestion(tcp::CongestionKind which) { congestion_ = which; }
 
  private:
   // Segment::path of what no subflow carries any more: its slot may be another's by now.
@@ -192,9 +202,12 @@ class Session final : public tcp::Stream, public Alarm {
   void send_data_fin(Context& ctx);
   [[nodiscard]] bool join_under_way() const;
   void drop_joins(Context& ctx);
+  [[nodiscard]] std::uint64_t addresses_here() const;
+  void withdraw(Context& ctx, std::uint64_t here);
+  void announce_next(Context& ctx);
   bool announce_again(Context& ctx);
+  void set_aside(Context& ctx, Subflow& sf);
   bool send_data_again(Context& ctx);
-  void start_announcing(Context& ctx);
   void wake(Context& ctx) {
     if (user != nullptr) user->touch(ctx);
   }
@@ -208,6 +221,17 @@ class Session final : public tcp::Stream, public Alarm {
   void live_until(Context& ctx, Instant due);
   void on_retransmit(Context& ctx);
   [[nodiscard]] Duration retransmit_after() const;
+
+  // Small ones first: they fill what the bases leave of a word.
+  Phase phase_ = Phase::handshake;
+  Failure failure_ = Failure::none;
+  tcp::CongestionKind congestion_ = tcp::CongestionKind::cubic;
+  std::uint8_t retries_ = 0;
+  static constexpr std::uint8_t kNoAddress = 0xff;
+  std::uint8_t announcing_ = kNoAddress;  // index of the announcement under way
+  std::uint8_t echo_id_ = 0;
+  std::uint8_t announce_tries_ = 0;
+  std::uint8_t subflows_max_ = 0;
 
   SessionOwner& owner_;
   const SessionProfile& profile_;
@@ -229,6 +253,7 @@ class Session final : public tcp::Stream, public Alarm {
   Deadline life_due_;   // hold, linger
   std::array<Subflow*, limits::kMaxSubflows> subflows_{};
 
+  std::uint64_t told_ = 0;          // bit i: announced to the peer, and not withdrawn since
   std::uint64_t joined_bytes_ = 0;  // payload of ended joined subflows, both directions
   std::uint32_t token_;
   std::uint32_t retry_una_ = 0;  // low half of snd_una_ when retry_due_ was set
@@ -240,13 +265,6 @@ class Session final : public tcp::Stream, public Alarm {
   std::uint32_t reinjected_ = 0;
   std::uint32_t retransmitted_ = 0;  // by ended subflows
   Endpoint echo_;                    // valid while echo_due_, with echo_id_
-  std::uint8_t echo_id_ = 0;
-  Phase phase_ = Phase::handshake;
-  Failure failure_ = Failure::none;
-  std::uint8_t retries_ = 0;
-  std::uint8_t announce_next_ = 0;  // index of the announcement under way
-  std::uint8_t announce_tries_ = 0;
-  std::uint8_t subflows_max_ = 0;
   bool remote_known_ : 1 = false;
   bool checksum_ : 1 = false;
   bool fin_wanted_ : 1 = false;

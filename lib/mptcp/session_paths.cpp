@@ -1,4 +1,4 @@
-// Subflows come and go; paths fall silent and recover; addresses are announced (RFC 8684 3.2, 3.4).
+// Subflows come and go; paths fall silent and recover (RFC 8684 3.2).
 #include <algorithm>
 
 #include "mptcp/session.hpp"
@@ -63,10 +63,8 @@ void Session::touch_all(Context& ctx) {
 
 void Session::subflow_established(Context& ctx, Subflow& sf) {
   subflows_max_ = std::max<std::uint8_t>(subflows_max_, static_cast<std::uint8_t>(subflow_count()));
-  if (phase_ == Phase::handshake) {
-    phase_ = Phase::running;
-    if (profile_.announce.size() != 0) start_announcing(ctx);
-  }
+  if (phase_ == Phase::handshake) phase_ = Phase::running;
+  addresses_changed(ctx);
   if (sf.joined()) {
     ever_joined_ = true;
     life_due_ = {};  // no longer held
@@ -161,6 +159,14 @@ void Session::subflow_heard(Context& ctx, Subflow& sf) {
   touch_all(ctx);
 }
 
+// There is reason to think that a path is gone, and others are left: it is asked, and nothing new goes there
+// until it answers; silence ends it.
+void Session::set_aside(Context& ctx, Subflow& sf) {
+  if (!sf.usable() || sf.stale) return;
+  sf.doubt(ctx);
+  subflow_silent(ctx, sf);
+}
+
 // What this path carried and the peer has not acknowledged at data level goes to the others.
 void Session::reinject_from(std::uint8_t slot, bool gone) {
   for (Segment* s = data_.front(); s != nullptr && s != unsent_; s = s->next) {
@@ -171,75 +177,6 @@ void Session::reinject_from(std::uint8_t slot, bool gone) {
     ++reinject_pending_;
   }
   reinject_hint_ = nullptr;
-}
-
-void Session::start_announcing(Context& ctx) {
-  announce_next_ = 0;
-  announce_tries_ = 0;
-  announce_due_ = true;
-  if (Subflow* sf = best_subflow()) sf->signal_soon(ctx);
-  arm(ctx, ctx.now + retransmit_after());
-}
-
-bool Session::announcement_is_large() const {
-  if (echo_due_) return !echo_.ip.is_v4() && echo_.port != 0;
-  if (!announce_due_ || announce_next_ >= profile_.announce.size()) return false;
-  const Endpoint& e = profile_.announce[announce_next_];
-  return !e.ip.is_v4() && e.port != 0;
-}
-
-bool Session::take_announcement(Context& ctx, wire::AddAddr& out) {
-  if (echo_due_) {
-    echo_due_ = false;
-    out = {.echo = true, .id = echo_id_, .port = echo_.port, .ip = echo_.ip};
-    return true;
-  }
-  if (!announce_due_ || announce_next_ >= profile_.announce.size() || phase_ != Phase::running) return false;
-  announce_due_ = false;
-  if (!retry_due_.set()) arm(ctx, ctx.now + retransmit_after());
-  const Endpoint& e = profile_.announce[announce_next_];
-  out = {};
-  out.id = static_cast<std::uint8_t>(announce_next_ + 1);
-  out.ip = e.ip;
-  out.port = e.port;
-  out.hmac = add_addr_hmac(local_key_, remote_key_, out.id, e.ip, e.port);
-  return true;
-}
-
-void Session::announcement_echoed(std::uint8_t id) {
-  if (id != announce_next_ + 1) return;
-  ++announce_next_;
-  announce_tries_ = 0;
-  announce_due_ = announce_next_ < profile_.announce.size();
-}
-
-// A proxy has no need to connect outward: a valid announcement is echoed and counted, nothing more
-// (threats 4.3).
-void Session::peer_announced(Context& ctx, Subflow& sf, const wire::AddAddr& a) {
-  if (!remote_known_ || a.hmac != add_addr_hmac(remote_key_, local_key_, a.id, a.ip, a.port)) {
-    ctx.count(Counter::mptcp_add_addr_bad_hmac);
-    return;
-  }
-  ctx.count(Counter::mptcp_add_addr_received);
-  const bool another = echo_due_ && echo_id_ != a.id;
-  if (another) sf.signal_now(ctx);   // its own echo makes room for this one's
-  if (another && echo_due_) return;  // too many in a row: the peer announces it again
-  echo_ = {a.ip, a.port};
-  echo_id_ = a.id;
-  echo_due_ = true;
-  sf.signal_soon(ctx);
-}
-
-// Rule 38: hearsay does not kill a path. The subflow is set aside and asked; an answer brings it back,
-// silence ends it.
-void Session::peer_removed(Context& ctx, const wire::RemoveAddr& r) {
-  for (unsigned i = 0; i < r.count; ++i) {
-    for (Subflow* sf : subflows_) {
-      if (sf == nullptr || sf->remote_id != r.ids[i] || !sf->usable() || sf->stale) continue;
-      sf->doubt(ctx);
-      subflow_silent(ctx, *sf);
-    }
-  }
 }
 
 }  // namespace braid::mptcp

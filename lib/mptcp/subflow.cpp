@@ -2,6 +2,7 @@
 #include "mptcp/subflow.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace braid::mptcp {
 
@@ -154,7 +155,7 @@ void Subflow::before_output(Context& ctx) {
 
 // What may have had to wait for the end of a row of signals.
 bool Subflow::has_signal() const {
-  return session_ != nullptr && !plain_ && !stale && (prio_due_ || session_->announces());
+  return session_ != nullptr && !plain_ && !stale && (prio_due_ || removal_due_ || session_->announces());
 }
 
 bool Subflow::omit_timestamps(const Segment* s) const {
@@ -191,26 +192,41 @@ void Subflow::write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {
     o.mp_join_ack(j);
     return;
   }
-  if (s == nullptr) {
-    if (write_announcement(ctx, o)) return;
-    if (prio_due_) prio_due_ = !o.mp_prio(prio_backup_);
-    if (fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
-  }
-  write_dss(ctx, o, s);
+  if (s != nullptr || !write_signals(ctx, o)) write_dss(ctx, o, s);
 }
 
-// An ADD_ADDR, alone on its segment (rule 34): what else is due takes the next one. A path that has fallen
-// silent would lose it.
+// What rides on segments without payload only. True: a DSS has no place beside it.
+bool Subflow::write_signals(Context& ctx, wire::OptionBuffer& o) {
+  const bool full = removal_due_ ? write_removal(ctx, o) : write_announcement(ctx, o);
+  if (!full && prio_due_) prio_due_ = !o.mp_prio(prio_backup_);
+  if (!full && fail_due_) fail_due_ = !o.mp_fail(map_.dsn.raw);
+  // What has found no place takes the next one.
+  if (full && (data_fin_due_ || fail_due_)) {
+    bare_soon(ctx);
+  } else if (has_signal()) {
+    signal_soon(ctx);
+  }
+  return full;
+}
+
+// A REMOVE_ADDR, of as many as there is room for: the peer learns of the others from silence.
+bool Subflow::write_removal(Context& ctx, wire::OptionBuffer& o) {
+  constexpr std::size_t kDss = 20;
+  removal_due_ = false;
+  std::array<std::uint8_t, wire::RemoveAddr{}.ids.size()> ids;
+  const std::size_t n = session_->addresses_gone(std::span(ids).first(std::min(ids.size(), o.room() - 3)));
+  if (n == 0) return false;  // all are back
+  ctx.count(Counter::mptcp_remove_addr_sent);
+  o.remove_addr(std::span(ids).first(n));
+  return o.room() < kDss;
+}
+
+// An ADD_ADDR, which goes alone (rule 34). A path that has fallen silent would lose it.
 bool Subflow::write_announcement(Context& ctx, wire::OptionBuffer& o) {
   wire::AddAddr a;
   if (stale || !session_->take_announcement(ctx, a)) return false;
   o.add_addr(a);
   ctx.count(Counter::mptcp_add_addr_sent, a.echo ? 0 : 1);
-  if (data_fin_due_ || fail_due_) {
-    bare_soon(ctx);
-  } else if (has_signal()) {
-    signal_soon(ctx);
-  }
   return true;
 }
 
@@ -312,6 +328,11 @@ void Subflow::send_data_fin(Context& ctx) {
 void Subflow::tell_priority(Context& ctx, bool as_backup) {
   prio_due_ = true;
   prio_backup_ = as_backup;
+  signal_soon(ctx);
+}
+
+void Subflow::tell_removal(Context& ctx) {
+  removal_due_ = true;
   signal_soon(ctx);
 }
 

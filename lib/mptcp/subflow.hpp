@@ -42,6 +42,8 @@ class Subflow final : public tcp::Connection {
   }
   // MP_PRIO to the peer on the next segment.
   void tell_priority(Context& ctx, bool as_backup);
+  // REMOVE_ADDR of what is gone, on the next segment.
+  void tell_removal(Context& ctx);
   // MP_FASTCLOSE in an ACK (3.5), now and on each later call.
   void send_fastclose(Context& ctx);
   // RST with MP_TCPRST, or with MP_FASTCLOSE.
@@ -125,6 +127,8 @@ class Subflow final : public tcp::Connection {
   void bad_mapping(Context& ctx, Segment& s);
   void on_dss(Context& ctx, const wire::TcpFrame& f);
   [[nodiscard]] bool has_signal() const;
+  bool write_signals(Context& ctx, wire::OptionBuffer& o);
+  bool write_removal(Context& ctx, wire::OptionBuffer& o);
   bool write_announcement(Context& ctx, wire::OptionBuffer& o);
   void write_dss(Context& ctx, wire::OptionBuffer& o, Segment* s);
   void payload_with_checksum(Context& ctx, Segment& s);
@@ -144,6 +148,7 @@ class Subflow final : public tcp::Connection {
   bool fastclose_ : 1 = false;  // put MP_FASTCLOSE on the next ACK or RST
   bool prio_due_ : 1 = false;
   bool prio_backup_ : 1 = false;
+  bool removal_due_ : 1 = false;
   bool fail_due_ : 1 = false;
   bool data_fin_due_ : 1 = false;
   bool fail_repeats_ : 1 = false;  // the peer has not answered our MP_FAIL

@@ -40,7 +40,7 @@ bool Subflow::on_options(Context& ctx, const wire::TcpFrame& f) {
   if (session_ == nullptr) return false;
   if (o.has(wire::kMpAddAddr)) {
     if (o.add_addr.echo) {
-      session_->announcement_echoed(o.add_addr.id);
+      session_->announcement_echoed(ctx, o.add_addr.id);
       ctx.count(Counter::mptcp_add_addr_echoed);
     } else {
       confirmed_ = true;  // rule 5

@@ -116,6 +116,7 @@ enum class Drop : std::uint8_t {
   X(mptcp_add_addr_received, "valid ADD_ADDR received (as MPTcpExtAddAddr)")                               \
   X(mptcp_add_addr_bad_hmac, "ADD_ADDR with a wrong HMAC ignored")                                         \
   X(mptcp_add_addr_echoed, "echoes of our ADD_ADDR received (as MPTcpExtEchoAdd)")                         \
+  X(mptcp_remove_addr_sent, "REMOVE_ADDR sent (as MPTcpExtRmAddrTx)")                                      \
   X(mptcp_remove_addr_received, "REMOVE_ADDR received (as MPTcpExtRmAddr)")                                \
   X(mptcp_prio_received, "MP_PRIO received (as MPTcpExtMPPrioRx)")                                         \
   X(mptcp_fastclose_sent, "MP_FASTCLOSE sent (as MPTcpExtMPFastcloseTx)")                                  \

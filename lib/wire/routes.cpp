@@ -24,7 +24,15 @@ void RouteTable::add_link(LinkId id, const Link& link) {
 
 void RouteTable::add_address(LinkId link, const Prefix& address) {
   addresses_[link].push_back(address.ip);
-  local_.insert(address.ip);
+  local_.emplace(address.ip, link);
+}
+
+bool RouteTable::is_served(const Ip& ip) const {
+  const auto [first, last] = local_.equal_range(ip);
+  return std::any_of(first, last, [this](const auto& at) {
+    const Link* l = link(at.second);
+    return l != nullptr && l->up;
+  });
 }
 
 void RouteTable::add_route(const Route& route) {

@@ -58,6 +58,8 @@ class RouteTable {
   // The address Braid uses as its own end toward `destination`.
   [[nodiscard]] std::optional<Ip> source_for(const Ip& destination) const;
   [[nodiscard]] bool is_local(const Ip& ip) const { return local_.contains(ip); }
+  // Whether it is the address of a link that is up.
+  [[nodiscard]] bool is_served(const Ip& ip) const;
   // nullptr: there is none of that number.
   [[nodiscard]] const Link* link(LinkId id) const {
     return id < links_.size() && links_[id].known ? &links_[id] : nullptr;
@@ -93,7 +95,7 @@ class RouteTable {
 
   std::vector<Link> links_;                      // by number
   std::map<LinkId, std::vector<Ip>> addresses_;  // in order of preference
-  std::unordered_set<Ip, IpHash> local_;
+  std::unordered_multimap<Ip, LinkId, IpHash> local_;
   std::unordered_set<std::uint64_t> vlans_;
   std::map<unsigned, ByPrefix, std::greater<>> v4_;  // by prefix length, longest first
   std::map<unsigned, ByPrefix, std::greater<>> v6_;

@@ -57,11 +57,11 @@ Gateway::Gateway(World& world, relay::Settings relay, engine::Settings settings,
                  wire::RouteTable routes)
     : world_(world),
       relay_(std::make_unique<relay::Settings>(std::move(relay))),
-      routes_(std::move(routes)),
       handoff_(workers),
       hold_(world.seed() % 3 == 0 ? 0 : 8) {
   for (auto& l : relay_->listeners) l.profile.announce = l.announce_addresses;
-  if (routes_.generation == 0) routes_.generation = 1;
+  routes_.push_back(std::move(routes));
+  if (routes_.back().generation == 0) routes_.back().generation = 1;
   Rng rng(world.seed() ^ 0x6761746577617900ULL);
   settings.relay = relay_.get();
   settings.workers = workers;
@@ -75,7 +75,7 @@ Gateway::Gateway(World& world, relay::Settings relay, engine::Settings settings,
     Worker w;
     w.io = std::make_unique<WorkerIo>(*this);
     w.engine = std::make_unique<engine::Engine>(settings, handoff_, world.now());
-    w.engine->set_routes(&routes_);
+    w.engine->set_routes(&routes_.back());
     workers_.push_back(std::move(w));
   }
   const SipKey key{rng.next(), rng.next()};
@@ -88,6 +88,13 @@ Gateway::Gateway(World& world, relay::Settings relay, engine::Settings settings,
 Gateway::~Gateway() {
   world_.remove(*this);
   clean_nic();
+}
+
+void Gateway::set_routes(wire::RouteTable routes) {
+  routes.generation = routes_.back().generation + 1;
+  routes_.push_back(std::move(routes));
+  for (auto& w : workers_) w.engine->set_routes(&routes_.back());
+  turn_at_ = world_.now() + 1ms;
 }
 
 engine::Io& Gateway::io(unsigned i) { return *workers_[i].io; }
@@ -106,7 +113,7 @@ void Gateway::take(Instant, unsigned port, Packet packet) {
 }
 
 Instant Gateway::next_at() const {
-  Instant next = kNever;
+  Instant next = turn_at_;
   for (unsigned i = 0; i < workers_.size(); ++i) {
     if (workers_[i].io->waiting()) return world_.now();
     for (unsigned from = 0; from < workers_.size(); ++from)
@@ -118,6 +125,7 @@ Instant Gateway::next_at() const {
 
 void Gateway::act(Instant now) {
   const GatewayActs counted;
+  if (now >= turn_at_) turn_at_ = kNever;
   for (auto& w : workers_) w.engine->poll(now, *w.io);
 }
 

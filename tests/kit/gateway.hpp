@@ -24,6 +24,8 @@ class Gateway final : public Device, public Actor {
   ~Gateway() override;
 
   void attach(unsigned port, Link& link);
+  // What the kernel has configured from now on.
+  void set_routes(wire::RouteTable routes);
   void set_rss(Rss rss) { rss_ = std::move(rss); }
   // Frames that the NIC keeps after transmission, as real ones do until they clean their ring.
   void set_nic_hold(std::size_t frames) { hold_ = frames; }
@@ -72,7 +74,8 @@ class Gateway final : public Device, public Actor {
 
   World& world_;
   std::unique_ptr<relay::Settings> relay_;
-  wire::RouteTable routes_;
+  std::deque<wire::RouteTable> routes_;  // the last is in force
+  Instant turn_at_ = kNever;             // workers turn then, as real ones do without a cause
   engine::HandoffMatrix handoff_;
   std::vector<Worker> workers_;
   std::array<Link*, limits::kMaxPorts> links_{};

@@ -88,7 +88,7 @@ App& Host::connect_mptcp(const Endpoint& to, const Plan& plan, unsigned port) {
   sessions_.push_back(std::make_unique<mptcp::Session>(static_cast<mptcp::SessionOwner&>(*this), profile, key,
                                                        mptcp::hash_key(key), budget));
   auto& session = *sessions_.back();
-  session.congestion = congestion;
+  session.set_congestion(congestion);
   auto s = std::make_unique<mptcp::Subflow>(flow, congestion, mptcp::Origin::capable_active);
   auto& subflow = *s;
   flows_.emplace(flow, std::move(s));

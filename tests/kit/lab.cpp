@@ -82,7 +82,8 @@ wire::RouteTable Lab::routes() const {
     const auto number = static_cast<std::uint8_t>(port);
     const wire::Vlan vlan = port < spec.vlans.size() ? spec.vlans[port] : wire::Vlan{};
     const wire::LinkId id = vlan.any() ? 100U + number : number;
-    t.add_link(id, {.port = number, .up = true, .mtu = 1500, .mac = kGatewayMac, .vlan = vlan});
+    const bool up = !down_.contains(port);
+    t.add_link(id, {.port = number, .up = up, .mtu = 1500, .mac = kGatewayMac, .vlan = vlan});
     Prefix net{peer, net_length(spec.v6)};
     Ip own = peer;
     own.lo -= 1;  // .1 of each network is the gateway's
@@ -101,6 +102,23 @@ wire::RouteTable Lab::routes() const {
   t.add_address(0, {gateway_address(spec.v6, 2), net_length(spec.v6)});
   t.generation = 1;
   return t;
+}
+
+void Lab::set_link(unsigned port, bool up) {
+  if (up) {
+    down_.erase(port);
+    access(port).uncut();
+  } else {
+    down_.insert(port);
+    access(port).cut();
+  }
+  gateway->set_routes(routes());
+}
+
+Ip Lab::own_ip(unsigned port) const {
+  Ip own = client_ip(port);
+  own.lo -= 1;
+  return own;
 }
 
 Endpoint Lab::listener() const { return {gateway_address(spec.v6, 0), kListenPort}; }

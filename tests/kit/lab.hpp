@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "kit/eal.hpp"
@@ -53,6 +54,10 @@ class Lab {
   [[nodiscard]] Endpoint server(unsigned i = 0) const;
   [[nodiscard]] Link& access(unsigned i) { return *world.links()[i]; }
   [[nodiscard]] Link& server_link(unsigned i = 0) { return *world.links()[spec.access.size() + i]; }
+  // The gateway's end of an access link goes down, or comes up again.
+  void set_link(unsigned access, bool up);
+  // The gateway's own address on an access link.
+  [[nodiscard]] Ip own_ip(unsigned access) const;
   [[nodiscard]] unsigned server_port(unsigned i = 0) const {
     return static_cast<unsigned>(spec.access.size()) + i;
   }
@@ -77,6 +82,7 @@ class Lab {
   wire::RouteTable routes() const;
   std::uint32_t buffers_before_;
   Watch watch_;
+  std::set<unsigned> down_;  // access links
   bool closed_ = false;
   bool invariants_hold_ = true;
 };

@@ -10,6 +10,8 @@ class MpClient {
  public:
   explicit MpClient(Lab& lab, std::uint64_t key = 0x0123456789abcdefULL) : lab_(lab), key_(key) {}
 
+  // The next connection comes from this port, others from those behind it.
+  void first_port(std::uint16_t port) { next_port_ = port; }
   // SYN, SYN/ACK, third ACK; the first subflow comes from access link 0.
   Remote& connect(bool checksum = false);
   // The first two segments of that only.

@@ -170,7 +170,7 @@ mptcp::Session& Stack::new_session(const Endpoint& first) {
   sessions_.push_back({std::make_unique<mptcp::Session>(static_cast<mptcp::SessionOwner&>(*this), profile_,
                                                         key, mptcp::hash_key(key), settings_.buffer),
                        first});
-  sessions_.back().session->congestion = settings_.congestion;
+  sessions_.back().session->set_congestion(settings_.congestion);
   return *sessions_.back().session;
 }
 
