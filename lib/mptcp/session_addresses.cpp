@@ -98,7 +98,7 @@ bool Session::take_announcement(Context& ctx, wire::AddAddr& out) {
   }
   if (!announce_due_ || phase_ != Phase::running) return false;
   announce_due_ = false;
-  if (!retry_due_.set()) arm(ctx, ctx.now + retransmit_after());
+  arm(ctx, ctx.now + retransmit_after());
   const Endpoint& e = profile_.announce[announcing_];
   out = {};
   out.id = static_cast<std::uint8_t>(announcing_ + 1);

@@ -72,25 +72,25 @@ TEST_F(Faults, LinkOfAnAnnouncedAddressGoesAndComesBack) {
                    .tune = [](relay::Settings& r, engine::Settings&) {
                      r.listeners[0].announce_addresses = {Endpoint{Ip::v4(0xc6120201), 0}};
                    }});
-    l.server_host().listen(kServerPort, {.send = 4 * kDown, .send_key = 2, .expect_key = 1});
+    l.server_host().listen(kServerPort, {.send = 8 * kDown, .send_key = 2, .expect_key = 1});
     App& app = l.fetch({.send = 1000, .expect_key = 2}, false);
     const auto join = [&] { l.client->join(app, 1, {l.own_ip(1), kListenPort}); };
     const auto announced = [&l] { return l.client->stats().counters[Counter::mptcp_add_addr_received]; };
     l.world.at(200ms, join);
     l.world.at(2s, [&l] { l.set_link(1, false); });
     std::uint64_t before = 0;
-    l.world.at(12s, [&] {
+    l.world.at(20s, [&] {
       EXPECT_EQ(l.client->stats().counters[Counter::mptcp_remove_addr_received], 1U);
       EXPECT_EQ(Host::session_of(app).subflow_count(), 1U);
       EXPECT_EQ(announced(), 1U);
       l.set_link(1, true);
       before = l.access(1).delivered_bytes(false);
     });
-    l.world.at(14s, [&] {
+    l.world.at(22s, [&] {
       EXPECT_EQ(announced(), 2U);
       join();
     });
-    expect_whole(app, 4 * kDown);
+    expect_whole(app, 8 * kDown);
     EXPECT_GT(l.access(1).delivered_bytes(false), before + 300'000) << "not used again";
     EXPECT_EQ(l.gateway->counter(Counter::mptcp_remove_addr_sent), 1U);
   }
