@@ -222,7 +222,8 @@ void Connection::vanish(Context& ctx, Failure why) {
 std::uint32_t Connection::send_room() const {
   if (flight_->sent_segments >= most_segments()) return 0;
   const std::uint32_t pipe = bytes_ahead();
-  const std::uint32_t by_cwnd = cc_.cwnd > pipe ? cc_.cwnd - pipe : 0;
+  const std::uint32_t most = cc_.cwnd + limited_transmit();
+  const std::uint32_t by_cwnd = most > pipe ? most - pipe : 0;
   const std::uint32_t used = static_cast<std::uint32_t>(snd_nxt_ - snd_una_) + flight_->unsent_bytes;
   return std::min(by_cwnd, snd_wnd_ > used ? snd_wnd_ - used : 0);
 }

@@ -10,17 +10,17 @@ namespace braid::kit {
 namespace {
 constexpr auto kSynAck = static_cast<std::uint8_t>(S | A);
 
-Options plain_syn() {
-  return [](wire::OptionBuffer& o) {
+Options plain_syn(bool sack) {
+  return [sack](wire::OptionBuffer& o) {
     o.mss(1460);
-    o.sack_permitted();
+    if (sack) o.sack_permitted();
     o.window_scale(7);
   };
 }
 }  // namespace
 
 Options MpClient::capable_syn() const {
-  return plain_syn() + [sum = checksum](wire::OptionBuffer& o) {
+  return plain_syn(sack) + [sum = checksum](wire::OptionBuffer& o) {
     wire::MpCapable c;
     c.checksum_required = sum;
     o.mp_capable(c);
@@ -41,7 +41,7 @@ Options MpClient::capable_ack(std::uint16_t data_length) const {
 }
 
 Options MpClient::join_syn(std::uint8_t id, bool backup) const {
-  return plain_syn() + [=, this](wire::OptionBuffer& o) {
+  return plain_syn(sack) + [=, this](wire::OptionBuffer& o) {
     wire::MpJoin j;
     j.address_id = id;
     j.backup = backup;

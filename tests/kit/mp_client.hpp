@@ -52,6 +52,7 @@ class MpClient {
   std::uint64_t key_of_peer = 0;
   bool short_numbers = false;  // 4-byte DATA_ACK and DSN
   bool checksum = false;
+  bool sack = true;  // permitted in SYNs
   std::uint32_t nonce = 0x11223344;
   std::uint32_t peer_nonce = 0;
   [[nodiscard]] std::uint64_t key() const { return key_; }

@@ -444,6 +444,29 @@ TEST_F(MptcpRules, R30_OneWayTrafficIsAcknowledged) {
   EXPECT_EQ(m.acked_in(h), 1000);
 }
 
+// RFC 3042: the session gives a subflow what its limited transmit lets out.
+TEST_F(MptcpRules, DuplicatesWithoutSackLetNewSegmentsOut) {
+  Lab& l = scripted({}, {.send = 100'000, .finish = false});
+  MpClient m(l);
+  m.sack = false;
+  Remote& c = m.connect();
+  std::int64_t highest = -1;
+  const auto fresh = [&] {  // segments of new data
+    unsigned n = 0;
+    while (const auto h = c.next(1ms)) {
+      if (h->data.empty() || m.mapped_in(*h) <= highest) continue;
+      highest = m.mapped_in(*h);
+      ++n;
+    }
+    return n;
+  };
+  EXPECT_EQ(fresh(), 10U);
+  for (int i = 0; i < 2; ++i) {
+    c.say({.ack = 1, .options = m.ack(0)});
+    EXPECT_EQ(fresh(), 1U) << i;
+  }
+}
+
 TEST_F(MptcpRules, R31_SackFitsBesideTheDataAck) {
   Lab& l = scripted();
   MpClient m(l);
