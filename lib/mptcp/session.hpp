@@ -214,6 +214,9 @@ class Session final : public tcp::Stream, public Alarm {
   void touch(Context& ctx);
   void touch_all(Context& ctx);
   void maybe_finish(Context& ctx);
+  [[nodiscard]] bool has_other(const Subflow& sf) const;
+  [[nodiscard]] bool needs(const Subflow& sf) const;
+  void finish_half_closed(Context& ctx);
   void close_subflows(Context& ctx);
   void fail(Context& ctx, Failure why);
   void end_if_unused(Context& ctx);
@@ -280,6 +283,7 @@ class Session final : public tcp::Stream, public Alarm {
   bool ever_joined_ : 1 = false;
   bool scheduling_ : 1 = false;
   bool reported_ended_ : 1 = false;
+  bool half_closed_ : 1 = false;  // a subflow that its peer has closed stays for what is to be sent
 };
 
 }  // namespace braid::mptcp

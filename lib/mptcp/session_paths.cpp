@@ -65,6 +65,7 @@ void Session::subflow_established(Context& ctx, Subflow& sf) {
   subflows_max_ = std::max<std::uint8_t>(subflows_max_, static_cast<std::uint8_t>(subflow_count()));
   if (phase_ == Phase::handshake) phase_ = Phase::running;
   addresses_changed(ctx);
+  finish_half_closed(ctx);
   if (sf.joined()) {
     ever_joined_ = true;
     life_due_ = {};  // no longer held
@@ -123,17 +124,42 @@ void Session::subflow_finished(Context& ctx, Subflow& sf) {
     peer_finished_ = true;
     return wake(ctx);
   }
-  sf.finishing = true;
-  sf.finish(ctx);
+  half_closed_ = true;
+  finish_half_closed(ctx);
   touch_all(ctx);
+}
+
+// Whether a subflow besides `sf` carries what is to be sent.
+bool Session::has_other(const Subflow& sf) const {
+  return std::any_of(subflows_.begin(), subflows_.end(), [&sf](const Subflow* o) {
+    return o != nullptr && o != &sf && o->usable() && !o->stale;
+  });
+}
+
+// A FIN ends one direction of one subflow (3.3.3). The last one goes on for what is still to be sent: all
+// that may come after the peer's DATA_FIN, else what there is now.
+bool Session::needs(const Subflow& sf) const {
+  const bool sends = data_.front() != nullptr || (fin_wanted_ && !fin_acked_);
+  return phase_ == Phase::running && (sends || peer_fin_known_) && !has_other(sf);
+}
+
+void Session::finish_half_closed(Context& ctx) {
+  if (!half_closed_) return;
+  half_closed_ = false;
+  for (Subflow* sf : subflows_) {
+    if (sf == nullptr || sf->finishing || !sf->peer_closed()) continue;
+    if (needs(*sf)) {
+      half_closed_ = true;
+      continue;
+    }
+    sf->finishing = true;
+    sf->finish(ctx);
+  }
 }
 
 void Session::subflow_silent(Context& ctx, Subflow& sf) {
   if (phase_ != Phase::running) return;
-  const bool other = std::any_of(subflows_.begin(), subflows_.end(), [&sf](const Subflow* o) {
-    return o != nullptr && o != &sf && o->usable() && !o->stale;
-  });
-  if (!other) return;
+  if (!has_other(sf)) return;
   if (sf.stale) {
     // What it keeps has arrived by another path and counts against the buffer all the same: a fast path that
     // died may hold so much of it that the stream stands still. Short of that it may come back.

@@ -53,6 +53,7 @@ void Session::data_ack(Context& ctx, Subflow&, DataSeq ack, std::uint32_t window
     wake(ctx);
     maybe_finish(ctx);
   }
+  finish_half_closed(ctx);
   if (unsent_ != nullptr || reinject_pending_ != 0) touch(ctx);
 }
 

@@ -118,6 +118,8 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] bool synchronised() const { return state_ >= State::established; }
   [[nodiscard]] bool can_send() const { return state_ == State::established || state_ == State::close_wait; }
+  // The peer's FIN has come, and all before it.
+  [[nodiscard]] bool peer_closed() const { return fin_received_; }
   [[nodiscard]] const Rtt& rtt() const { return rtt_; }
   [[nodiscard]] std::uint32_t cwnd() const { return cc_.cwnd; }
   // Bytes that go in a round trip, as the windows of both ends are now; 0: nothing is on the way.

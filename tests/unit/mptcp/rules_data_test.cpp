@@ -193,6 +193,66 @@ TEST_F(MptcpRules, R24_SubflowFinIsNotTheEnd) {
   EXPECT_TRUE(echoed);
 }
 
+// 3.3.3: a FIN ends one direction of one subflow. What we have to send goes on.
+TEST_F(MptcpRules, R24_FinOnTheOnlySubflowDoesNotCutWhatIsToBeSent) {
+  constexpr std::int64_t kBytes = 40'000;  // more than an initial window
+  Lab& l = scripted({}, {.send = kBytes, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(10ms);
+  c.say({.flags = F | A, .options = m.ack(0)});
+  std::int64_t got = 0;
+  bool fin = false;
+  while (const auto h = c.next(3s)) {
+    fin |= h->has(F);
+    if (h->data.empty()) continue;
+    EXPECT_FALSE(fin) << "before everything was acknowledged";
+    got = std::max(got, m.mapped_in(*h) + static_cast<std::int64_t>(h->data.size()));
+    c.say({.options = m.ack(static_cast<std::uint64_t>(got))});
+  }
+  EXPECT_EQ(got, kBytes);
+  EXPECT_TRUE(fin) << "nothing more keeps it";
+}
+
+// The peer has said by DATA_FIN that no more comes from it on any subflow: this one stays for the answer.
+TEST_F(MptcpRules, R24_AnswerGoesOutBehindDataFinAndFin) {
+  Lab& l = make({.servers = {{.name = "s", .delay = 20ms}}, .scripted_client = true});
+  l.server_host().listen(kServerPort, {.echo = true, .finish_after_peer = true});
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(100ms);
+  m.data(c, 0, "question", 0, true);
+  c.say({.flags = F | A, .options = m.ack(0)});
+  bool answered = false;
+  bool data_fin = false;
+  bool fin = false;
+  while (const auto h = c.next(3s)) {
+    answered |= h->data == "question";
+    data_fin |= h->mp().has(wire::kMpDss) && h->mp().dss.data_fin;
+    EXPECT_TRUE(data_fin || !h->has(F)) << "too early: " << describe(*h);
+    fin |= h->has(F);
+    if (answered) c.say({.options = m.ack(data_fin ? 9 : 8)});
+  }
+  EXPECT_TRUE(answered && data_fin && fin);
+}
+
+TEST_F(MptcpRules, R24_SubflowThatThePeerHasClosedIsClosedOnceAnotherComes) {
+  Lab& l = scripted({}, {.send = 40'000, .finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  l.world.run_for(10ms);
+  c.say({.flags = F | A, .options = m.ack(0)});
+  l.world.run_for(10ms);
+  c.skip();
+  m.join(1);
+  bool fin = false;
+  for (int i = 0; i < 100 && !fin; ++i) {
+    c.say({});
+    while (const auto h = c.next(1ms)) fin |= h->has(F);
+  }
+  EXPECT_TRUE(fin);
+}
+
 TEST_F(MptcpRules, R24_ServerHalfCloseBecomesDataFin) {
   Lab& l = scripted({}, {.send = 3});
   MpClient m(l);
