@@ -17,6 +17,7 @@
 #include "mptcp/scheduler.hpp"
 #include "tcp/congestion.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/receive_window.hpp"
 #include "tcp/stream.hpp"
 
 namespace braid::mptcp {
@@ -140,7 +141,8 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] DataSeq remote_first() const { return hash_key(remote_key_).idsn + 1; }
   [[nodiscard]] DataSeq receive_next() const { return rcv_nxt_; }
   [[nodiscard]] DataSeq send_unacknowledged() const { return snd_una_; }
-  [[nodiscard]] std::uint32_t window(const Context& ctx);  // to advertise beyond receive_next()
+  // To advertise beyond receive_next(), on a subflow with that grain.
+  [[nodiscard]] std::uint32_t window(const Context& ctx, const tcp::WindowGrain& grain);
   [[nodiscard]] bool fin_outstanding() const { return fin_sent_ && !fin_acked_; }
   [[nodiscard]] DataSeq fin_dsn() const { return write_end_; }
   [[nodiscard]] bool got_data_ack() const { return heard_data_ack_; }
@@ -157,6 +159,7 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] bool holds_unread() const { return held_ != 0; }
   // Room for received bytes, the reassembly queue of the one plain subflow not counted.
   [[nodiscard]] std::uint32_t free_room(const Context& ctx) const;
+  [[nodiscard]] std::uint32_t standing_window() const;
 
   // To look at: what waits for its DATA_ACK, what arrived ahead of its turn, and whether receive_next() has
   // counted the peer's DATA_FIN.

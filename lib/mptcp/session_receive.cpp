@@ -18,8 +18,10 @@ void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
     return tcp::free_segment(s);
   }
   const bool beyond_fin = peer_fin_known_ && after(end, peer_fin_);
-  constexpr std::uint32_t kRounding = 1U << 14;  // the window field rounds up to its unit, 16 KiB at most
-  if (!fallen_back() && (after(end, rcv_edge_ + kRounding) || beyond_fin)) {
+  // Linux keeps the larger window of a subflow whose numbers stand still, and counts it from a newer
+  // DATA_ACK.
+  constexpr std::uint32_t kTolerance = 1U << 14;
+  if (!fallen_back() && (after(end, rcv_edge_ + kTolerance) || beyond_fin)) {
     ctx.stats.drops.add(Drop::data_out_of_window);
     return tcp::free_segment(s);
   }
@@ -106,19 +108,24 @@ std::uint32_t Session::free_room(const Context& ctx) const {
 }
 
 // One right edge for all subflows, never moved left (rule 28).
-std::uint32_t Session::window(const Context& ctx) {
-  const DataSeq candidate = rcv_nxt_ + free_room(ctx);
-  const std::uint32_t step = std::min<std::uint32_t>(budget_ / 2, 1460);
-  if (candidate - rcv_edge_ >= static_cast<std::int64_t>(step)) rcv_edge_ = candidate;
+std::uint32_t Session::window(const Context& ctx, const tcp::WindowGrain& grain) {
+  const std::uint32_t window = tcp::offered_window(standing_window(), free_room(ctx), grain);
+  rcv_edge_ = later(rcv_edge_, rcv_nxt_ + window);
+  return window;
+}
+
+// Bytes up to the right edge that was offered before.
+std::uint32_t Session::standing_window() const {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(rcv_edge_ - rcv_nxt_, 0));
 }
 
 void Session::consume(Context& ctx, std::uint32_t bytes) {
   held_ -= bytes;
   if (fallen_back()) return touch(ctx);
-  const auto standing = static_cast<std::uint32_t>(std::max<std::int64_t>(rcv_edge_ - rcv_nxt_, 0));
+  constexpr std::uint32_t kTwoSegments = 2 * 1460;  // one is left of them, whatever the field rounds off
+  const std::uint32_t standing = standing_window();
   const std::uint32_t room = free_room(ctx);
-  if (room < 2 * standing || room < standing + 1460) return;
+  if (room < 2 * standing || room < standing + kTwoSegments) return;
   for (Subflow* sf : subflows_)  // the peer's sender is held by each subflow's own window too
     if (sf != nullptr && sf->usable()) sf->ack_soon(ctx);
 }

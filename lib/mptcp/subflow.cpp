@@ -352,7 +352,7 @@ std::uint32_t Subflow::receive_room(const Context& ctx) const {
     const std::uint32_t room = session_->free_room(ctx);
     return room > unordered_bytes() ? room - unordered_bytes() : 0;
   }
-  return session_->window(ctx);
+  return session_->window(ctx, window_grain());
 }
 
 void Subflow::on_split(Segment& s, Segment& rest) {

@@ -14,6 +14,7 @@
 #include "tcp/context.hpp"
 #include "tcp/flight.hpp"
 #include "tcp/reassembly.hpp"
+#include "tcp/receive_window.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/segment.hpp"
 #include "tcp/stream.hpp"
@@ -217,9 +218,10 @@ class Connection : public Alarm, public TouchHook {
   [[nodiscard]] virtual bool holds_unread() const = 0;
   // Bytes the peer may send beyond what was received in order.
   virtual std::uint32_t receive_room(const Context& ctx) const = 0;
-  // Whether the window advertised follows receive_room() alone (a subflow's, which is its session's), or a
-  // right edge of this connection that never moves left.
+  // Whether receive_room() is the window to advertise (a subflow's, which is its session's), or the room for
+  // a right edge of this connection, which never moves left.
   [[nodiscard]] virtual bool shared_window() const { return false; }
+  [[nodiscard]] WindowGrain window_grain() const;
   // Bytes of options that every data segment carries besides TCP's own.
   [[nodiscard]] virtual std::uint16_t option_overhead() const { return 0; }
 
@@ -307,6 +309,8 @@ class Connection : public Alarm, public TouchHook {
   void transmit_bare(Context& ctx, SubSeq seq, std::uint8_t flags, wire::OptionBuffer& o);
   void write_sack(wire::OptionBuffer& o);
   void write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s);
+  [[nodiscard]] std::uint32_t standing_window() const;
+  [[nodiscard]] std::uint32_t window(const Context& ctx) const;
   std::uint16_t advertise(Context& ctx, bool syn);
   bool window_update_due(const Context& ctx) const;
   bool find_path(Context& ctx);

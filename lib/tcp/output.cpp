@@ -153,33 +153,34 @@ bool Connection::fit_to_window(Context& ctx, Segment& s) {
   return cut(ctx, s, static_cast<std::uint16_t>(open));
 }
 
+// Bytes up to the right edge that was offered before.
+std::uint32_t Connection::standing_window() const {
+  return static_cast<std::uint32_t>(std::max<std::int32_t>(rcv_edge_ - rcv_nxt_, 0));
+}
+
+WindowGrain Connection::window_grain() const {
+  return {std::min<std::uint32_t>(budget_ / 2, std::max<std::uint32_t>(peer_segment_, 536)),
+          1U << rcv_scale_};
+}
+
+// Bytes to offer now, as many as the field can say.
+std::uint32_t Connection::window(const Context& ctx) const {
+  const std::uint32_t room = std::min(receive_room(ctx), 0xffffU << rcv_scale_);
+  return shared_window() ? room : offered_window(standing_window(), room, window_grain());
+}
+
 std::uint16_t Connection::advertise(Context& ctx, bool syn) {
-  const std::uint32_t room = receive_room(ctx);
-  if (syn) {
-    const std::uint32_t window = std::min(room, 0xffffU);
-    rcv_edge_ = later(rcv_edge_, rcv_nxt_ + window);
-    return static_cast<std::uint16_t>(window);
-  }
-  std::uint32_t window = room;
-  if (!shared_window()) {
-    const auto standing = static_cast<std::uint32_t>(std::max<std::int32_t>(rcv_edge_ - rcv_nxt_, 0));
-    // Silly window avoidance (RFC 9293 3.8.6.2.2): small steps of the edge are saved up.
-    if (room < standing + std::min<std::uint32_t>(budget_ / 2, std::max<std::uint32_t>(peer_segment_, 536)))
-      window = standing;
-  }
-  // Rounded up, since the edge never moves left. A full buffer takes no more all the same: rounding up at
-  // each small segment would let it grow without end.
-  const std::uint32_t unit = window > room ? 1U : 1U << rcv_scale_;
-  const std::uint32_t field = std::min((window + unit - 1) >> rcv_scale_, 0xffffU);
-  rcv_edge_ = later(rcv_edge_, rcv_nxt_ + (field << rcv_scale_));
+  const unsigned scale = syn ? 0 : rcv_scale_;  // RFC 7323 2.2
+  const std::uint32_t field = syn ? std::min(receive_room(ctx), 0xffffU) : window(ctx) >> scale;
+  rcv_edge_ = later(rcv_edge_, rcv_nxt_ + (field << scale));
   return static_cast<std::uint16_t>(field);
 }
 
 bool Connection::window_update_due(const Context& ctx) const {
   if (shared_window() || fin_received_) return false;
-  const auto standing = static_cast<std::uint32_t>(std::max<std::int32_t>(rcv_edge_ - rcv_nxt_, 0));
-  const std::uint32_t room = std::min(receive_room(ctx), 0xffffU << rcv_scale_);  // what the field can say
-  return room >= 2 * standing && room >= standing + std::max<std::uint32_t>(peer_segment_, 536);
+  const std::uint32_t standing = standing_window();
+  const std::uint32_t now = window(ctx);
+  return now > standing && now >= 2 * standing;
 }
 
 void Connection::write_common_options(Context& ctx, wire::OptionBuffer& o, Segment* s) {

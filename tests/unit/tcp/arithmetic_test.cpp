@@ -8,6 +8,7 @@
 #include "kit/app.hpp"
 #include "kit/eal.hpp"
 #include "tcp/congestion.hpp"
+#include "tcp/receive_window.hpp"
 #include "tcp/rtt.hpp"
 #include "tcp/segment.hpp"
 #include "wire/checksum.hpp"
@@ -16,6 +17,33 @@ namespace braid::tcp {
 namespace {
 
 using namespace std::chrono_literals;
+
+TEST(OfferedWindow, MovesByWholeSegmentsRoundedDown) {
+  constexpr WindowGrain kGrain{1428, 128};
+  EXPECT_EQ(offered_window(0, 1427, kGrain), 0U) << "less than a segment";
+  EXPECT_EQ(offered_window(0, 1428, kGrain), 0U) << "of one segment, rounding would leave less than it";
+  EXPECT_EQ(offered_window(0, 2856, kGrain), 2816U) << "1428 and 1388";
+  EXPECT_EQ(offered_window(0, 4000, kGrain), 2816U) << "no third one that is not whole";
+  EXPECT_EQ(offered_window(100, 2956, kGrain), 2944U);
+  EXPECT_EQ(offered_window(5000, 3000, kGrain), 5000U) << "the buffer has shrunk; the edge has not";
+  EXPECT_EQ(offered_window(0, 5000, {1000, 1}), 5000U);
+}
+
+TEST(OfferedWindow, NeverTakesBackAndNeverGivesMoreThanThereIs) {
+  std::uint32_t seed = 1;
+  const auto draw = [&seed](std::uint32_t below) { return (seed = seed * 1664525 + 1013904223) % below; };
+  for (int i = 0; i < 100'000; ++i) {
+    const WindowGrain grain{1 + draw(9000), 1U << draw(15)};
+    const std::uint32_t standing = draw(1U << (1 + draw(29)));
+    const std::uint32_t room = draw(1U << (1 + draw(29)));
+    const std::uint32_t offered = offered_window(standing, room, grain);
+    ASSERT_GE(offered, standing);
+    if (offered == standing) continue;
+    ASSERT_LE(offered, room);
+    ASSERT_GE(offered - standing, grain.segment);
+    ASSERT_EQ(offered % grain.unit, 0U) << "what the field cannot say";
+  }
+}
 
 TEST(Rtt, FirstSampleAndSmoothing) {
   Rtt r;
