@@ -61,6 +61,12 @@ mptcp::SchedulerKind scheduler_of(config::Scheduler s) {
   return mptcp::SchedulerKind::lowest_rtt;
 }
 
+// Of a listener or an upstream.
+template <class End>
+wire::IpFields ip_fields_of(const End& end) {
+  return {static_cast<std::uint8_t>(end.dscp), static_cast<std::uint8_t>(end.ttl)};
+}
+
 relay::Listener listener_of(const config::Config& config, const config::Listener& l) {
   relay::Listener out;
   out.name = l.name;
@@ -68,6 +74,7 @@ relay::Listener listener_of(const config::Config& config, const config::Listener
   out.upstream = l.upstream_index;
   out.mptcp = l.mptcp.mode == config::MptcpMode::prefer;
   out.congestion = congestion_of(l.congestion);
+  out.ip = ip_fields_of(l);
   out.profile.scheduler = scheduler_of(l.mptcp.scheduler);
   out.profile.max_subflows = static_cast<std::uint8_t>(l.mptcp.max_subflows);
   out.profile.require_checksum = l.mptcp.checksum;
@@ -123,6 +130,7 @@ relay::Settings relay_settings(const config::Config& config) {
     upstream.sources = u.source;
     upstream.connect_timeout = u.connect_timeout;
     upstream.congestion = congestion_of(u.congestion);
+    upstream.ip = ip_fields_of(u);
     upstream.ecn = u.ecn;
     out.upstreams.push_back(std::move(upstream));
   }

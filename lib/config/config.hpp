@@ -84,6 +84,8 @@ struct Listener {
   std::uint16_t upstream_index = 0;  // position in Config::upstreams
   Mptcp mptcp;
   Congestion congestion = Congestion::cubic;
+  unsigned dscp = 0;  // 0..63, of what is sent to its clients
+  unsigned ttl = 64;  // 1..255
 };
 
 struct Server {
@@ -95,6 +97,8 @@ struct Upstream {
   std::vector<Server> servers;  // 1..limits::kMaxUpstreamServers
   Duration connect_timeout = std::chrono::seconds(3);
   Congestion congestion = Congestion::cubic;
+  unsigned dscp = 0;  // as of Listener, of what is sent to the servers
+  unsigned ttl = 64;
   bool ecn = false;        // ask servers for explicit congestion notification (RFC 3168)
   std::vector<Ip> source;  // local addresses of server legs; empty: the port's own address
 };

@@ -138,6 +138,13 @@ void read_mptcp(Walk& walk, const Item& item, Mptcp& out) {
   read_bool(walk, map.get("checksum"), out.checksum);
 }
 
+// Listener or Upstream: the IP header of what is sent there.
+template <class End>
+void read_ip_fields(Walk& walk, Map& map, End& out) {
+  read(walk, map.get("dscp"), out.dscp, 0, 63);
+  read(walk, map.get("ttl"), out.ttl, 1, 255);
+}
+
 void read_listener(Walk& walk, const Item& item, Listener& out) {
   Map map(walk, item);
   read_name(walk, map.need("name", "name: web"), out.name, kMaxName);
@@ -151,6 +158,7 @@ void read_listener(Walk& walk, const Item& item, Listener& out) {
   read_text(walk, map.need("upstream", "upstream: origin"), out.upstream);
   read_mptcp(walk, map.get("mptcp"), out.mptcp);
   read_choice(walk, map.get("congestion"), out.congestion, {Congestion::cubic, Congestion::newreno});
+  read_ip_fields(walk, map, out);
 }
 
 void read_upstream(Walk& walk, const Item& item, Upstream& out) {
@@ -167,6 +175,7 @@ void read_upstream(Walk& walk, const Item& item, Upstream& out) {
   }
   read_duration(walk, map.get("connect_timeout"), out.connect_timeout, milliseconds(100), minutes(2), false);
   read_choice(walk, map.get("congestion"), out.congestion, {Congestion::cubic, Congestion::newreno});
+  read_ip_fields(walk, map, out);
   read_bool(walk, map.get("ecn"), out.ecn);
   for (const auto& element : elements(walk, map.get("source"), kMaxAddresses, true)) {
     read_ip(walk, element, out.source.emplace_back());

@@ -54,11 +54,12 @@ void Engine::accept_plain(Arrival& a, const relay::Listener& listener) {
     if (s != nullptr) streams_.put(s);
     return ctx_.drop(a.frame, Drop::connection_limit);
   }
-  open_client(*s, a);
+  open_client(*s, a, listener);
 }
 
 // Answers the SYN, or goes on where a cookie has answered it.
-void Engine::open_client(tcp::Connection& c, Arrival& a) {
+void Engine::open_client(tcp::Connection& c, Arrival& a, const relay::Listener& listener) {
+  c.set_ip_fields(listener.ip);
   if (a.cookie == nullptr) {
     c.accept(ctx_, a.tcp, settings_.relay->buffer);
     return rte_pktmbuf_free(a.frame);
@@ -122,7 +123,7 @@ bool Engine::accept_session(Arrival& a, const relay::Listener& listener, mptcp::
   }
   session.set_congestion(listener.congestion);
   session.attach(*sf);
-  open_client(*sf, a);
+  open_client(*sf, a, listener);
   return true;
 }
 
@@ -172,6 +173,7 @@ void Engine::join_here(Arrival& a, mptcp::Session& session) {
     sf->redirect_entry = a.entry;
     sf->redirect_serial = a.serial;
   }
+  sf->set_ip_fields(static_cast<const relay::Pair*>(session.user)->listener().ip);
   sf->set_join(a.tcp.options.mptcp.join, *id, static_cast<std::uint32_t>(draw_secret()));
   sf->accept(ctx_, a.tcp, settings_.relay->buffer);
   rte_pktmbuf_free(a.frame);

@@ -13,6 +13,7 @@ tcp::Stream* Engine::connect(tcp::Context&, relay::Pair&, const relay::Upstream&
   const auto open = [&](const Ip& source) -> tcp::Stream* {
     tcp::PlainStream* s = new_server_leg(source, server, upstream.congestion);
     if (s == nullptr) return nullptr;
+    s->set_ip_fields(upstream.ip);
     if (upstream.ecn) s->ask_for_ecn();
     if (s->connect(ctx_, max_segment, settings_.relay->buffer)) return s;
     flows_.erase(flow_hash(s->flow()), handle(Kind::stream, streams_.index_of(s)));

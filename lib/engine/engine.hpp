@@ -122,6 +122,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   void dispatch(Arrival& a);
   void dispatch_unknown(Arrival& a);
   bool send_home(Arrival& a);
+  [[nodiscard]] const relay::Listener* listener_at(const Endpoint& at) const;
   [[nodiscard]] bool joins_at(const Endpoint& at) const;
   [[nodiscard]] bool takes_clients(const Endpoint& at) const;
   [[nodiscard]] bool is_proxied(const Ip& ip) const;
@@ -135,7 +136,7 @@ class Engine final : private tcp::FrameSink, private mptcp::SessionOwner, privat
   bool accept_mptcp(Arrival& a, const relay::Listener& listener);
   bool accept_session(Arrival& a, const relay::Listener& listener, mptcp::Session& session);
   static std::optional<stats::Fallback> declines(const wire::MpCapable& c, const relay::Listener& listener);
-  void open_client(tcp::Connection& c, Arrival& a);
+  void open_client(tcp::Connection& c, Arrival& a, const relay::Listener& listener);
   void join(Arrival& a);
   void join_here(Arrival& a, mptcp::Session& session);
   void refuse_join(Arrival& a, stats::Join why, stats::Drop drop, stats::RstReason reason);

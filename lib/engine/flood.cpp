@@ -41,6 +41,7 @@ void Engine::answer_by_cookie(Arrival& a, const relay::Listener& listener) {
   const bool v4 = f.flow.local.ip.is_v4();
   wire::FrameOut out;
   out.flow = f.flow;
+  out.ip = listener.ip;
   out.seq = cookie_.make(f.flow, f.seq, kept, ctx_.now);
   out.ack = f.seq + 1;
   out.flags = wire::kSyn | wire::kAck;

@@ -71,17 +71,16 @@ void Engine::dispatch(Arrival& a) {
 void Engine::dispatch_unknown(Arrival& a) {
   const wire::TcpFrame& f = a.tcp;
   const bool syn = f.has(wire::kSyn) && !f.has(wire::kAck) && !f.has(wire::kRst);
-  const auto bound = listener_by_bind_.find(siphash(settings_.secret, Flow{f.flow.local, {}}));
-  const bool ours = bound != listener_by_bind_.end();
+  const relay::Listener* ours = listener_at(f.flow.local);
   // A VLAN that the kernel knows no device for is not ours, whatever address the frame has.
   if (f.vlan.any() && !ctx_.routes->has_vlan(a.port, f.vlan)) return punt(a.port, a.frame);
-  if ((ours || joins_at(f.flow.local)) && send_home(a)) return;
-  if (syn && f.options.mptcp.has(wire::kMpJoinSyn) && (ours || ctx_.routes->is_local(f.flow.local.ip)))
+  if ((ours != nullptr || joins_at(f.flow.local)) && send_home(a)) return;
+  if (syn && f.options.mptcp.has(wire::kMpJoinSyn) &&
+      (ours != nullptr || ctx_.routes->is_local(f.flow.local.ip)))
     return join(a);
-  if (ours) {
-    const relay::Listener& listener = settings_.relay->listeners[bound->second];
-    if (syn) return accept(a, listener);
-    if (accept_cookie(a, listener)) return;
+  if (ours != nullptr) {
+    if (syn) return accept(a, *ours);
+    if (accept_cookie(a, *ours)) return;
     return refuse(a, f.has(wire::kRst) ? Drop::stray_reset : Drop::no_connection);
   }
   const std::uint16_t port = f.flow.local.port;
@@ -139,7 +138,9 @@ void Engine::refuse(const Arrival& a, Drop reason, std::optional<stats::RstReaso
       o.mp_tcprst({.transient = false, .reason = static_cast<std::uint8_t>(*mptcp_reason)});
       stats_.resets_sent.add(*mptcp_reason);
     }
-    if (send_bare(wire::reset_for(f), o)) ctx_.count(Counter::tcp_resets_sent);
+    wire::FrameOut out = wire::reset_for(f);
+    if (const auto* listener = listener_at(f.flow.local)) out.ip = listener->ip;
+    if (send_bare(out, o)) ctx_.count(Counter::tcp_resets_sent);
   }
   ctx_.drop(a.frame, reason);
 }

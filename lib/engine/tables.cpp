@@ -58,13 +58,17 @@ Engine::Engine(const Settings& settings, HandoffMatrix& handoff, Instant now)
   }
 }
 
+// The listener that waits there; nullptr: none does.
+const relay::Listener* Engine::listener_at(const Endpoint& at) const {
+  const auto bound = listener_by_bind_.find(siphash(settings_.secret, Flow{at, {}}));
+  return bound == listener_by_bind_.end() ? nullptr : &settings_.relay->listeners[bound->second];
+}
+
 bool Engine::joins_at(const Endpoint& at) const {
   return !join_targets_.empty() && join_targets_.contains(siphash(settings_.secret, Flow{at, {}}));
 }
 
-bool Engine::takes_clients(const Endpoint& at) const {
-  return listener_by_bind_.contains(siphash(settings_.secret, Flow{at, {}})) || joins_at(at);
-}
+bool Engine::takes_clients(const Endpoint& at) const { return listener_at(at) != nullptr || joins_at(at); }
 
 // Whether connections of ours may end at this address: clients' at a bind, servers' at any of the box.
 bool Engine::is_proxied(const Ip& ip) const {

@@ -7,6 +7,7 @@
 
 #include "mptcp/session.hpp"
 #include "tcp/congestion.hpp"
+#include "wire/frame.hpp"
 
 namespace braid::relay {
 
@@ -16,7 +17,8 @@ struct Upstream {
   std::vector<Ip> sources;        // own addresses toward the servers; empty: the route's
   Duration connect_timeout = std::chrono::seconds(3);
   tcp::CongestionKind congestion = tcp::CongestionKind::cubic;
-  bool ecn = false;  // ask for it (RFC 3168)
+  wire::IpFields ip;  // of what is sent to them
+  bool ecn = false;   // ask for it (RFC 3168)
 };
 
 struct Listener {
@@ -25,6 +27,7 @@ struct Listener {
   std::uint16_t upstream = 0;  // index into Settings::upstreams
   bool mptcp = true;
   tcp::CongestionKind congestion = tcp::CongestionKind::cubic;
+  wire::IpFields ip;              // of what is sent to its clients
   mptcp::SessionProfile profile;  // `announce` points into `announce_addresses`
   std::vector<Endpoint> announce_addresses;
   std::vector<Ip> join_addresses;  // destinations of joins besides the binds, at the bound port

@@ -57,6 +57,8 @@ class Connection : public Alarm, public TouchHook {
   bool connect(Context& ctx, std::uint16_t max_segment, std::uint32_t budget);
   // Before connect(): the SYN asks for ECN (RFC 3168 6.1.1). One that is answered always gets it.
   void ask_for_ecn() { ecn_on_ = true; }
+  // Before accept(), resume() or connect(): of every segment sent.
+  void set_ip_fields(const wire::IpFields& fields) { ip_ = fields; }
 
   // A segment of this flow. Takes the buffer over.
   void receive(Context& ctx, const wire::TcpFrame& frame, rte_mbuf* m);
@@ -382,8 +384,9 @@ class Connection : public Alarm, public TouchHook {
   std::uint16_t peer_segment_ = 0;  // largest payload received
   State state_ = State::closed;
   CongestionKind congestion_;
-  std::uint8_t snd_scale_ = 0;
-  std::uint8_t rcv_scale_ = 0;
+  wire::IpFields ip_;
+  std::uint8_t snd_scale_ : 4 = 0;  // at most 14 (RFC 7323 2.3)
+  std::uint8_t rcv_scale_ : 4 = 0;
   std::uint8_t backoffs_ = 0;
   std::uint8_t keepalives_ = 0;
   bool ts_on_ : 1 = false;

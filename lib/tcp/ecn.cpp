@@ -53,7 +53,7 @@ void Connection::hear_congestion_echo(Context& ctx, const TcpFrame& f) {
 // Neither retransmissions nor segments without payload may be marked (6.1.4, 6.1.5).
 void Connection::mark_new_data(wire::FrameOut& out) {
   if (!ecn_on_) return;
-  out.tos = kEct0;
+  out.ecn = kEct0;
   if (cwr_due_) out.flags |= wire::kCwr;
   cwr_due_ = false;
 }

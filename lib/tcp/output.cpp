@@ -210,6 +210,7 @@ void Connection::transmit(Context& ctx, rte_mbuf* m, std::byte* payload, const w
   f.source = link->mac;
   f.destination = path_.destination;
   f.vlan = link->vlan;
+  f.ip = ip_;
   const std::size_t n = wire::write_headers(payload, f, o.padded(),
                                             offload ? wire::ChecksumMode::offload : wire::ChecksumMode::full);
   m->data_off = static_cast<std::uint16_t>(payload - n - static_cast<std::byte*>(m->buf_addr));

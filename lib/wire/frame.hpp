@@ -70,6 +70,12 @@ enum class ChecksumMode : std::uint8_t {
   offload
 };  // offload: TCP field holds the pseudo header's sum only
 
+// Fields of the IP header that the user chooses for what we send (RFC 9293 3.9.1.9, 3.9.2).
+struct IpFields {
+  std::uint8_t dscp = 0;
+  std::uint8_t ttl = 64;  // IPv6: hop limit
+};
+
 struct FrameOut {
   Mac source{};
   Mac destination{};
@@ -79,13 +85,14 @@ struct FrameOut {
   SubSeq ack;
   std::uint16_t window = 0;
   std::uint8_t flags = 0;
-  std::uint8_t tos = 0;  // DSCP and ECN
+  IpFields ip{};
+  std::uint8_t ecn = 0;  // 2 bits
   std::uint16_t payload_length = 0;
   std::uint16_t payload_sum = 0;
 };
 
 // Writes all headers so that they end right before `payload`, and returns their size. The caller owns at
-// least kMaxHeaders bytes there. IPv4 goes out with DF and identification 0 (RFC 6864 4.1), hop limit 64. The
+// least kMaxHeaders bytes there. IPv4 goes out with DF and identification 0 (RFC 6864 4.1). The
 // IPv4 header checksum is always written, whatever `mode`. `padded_options` is a multiple of 4 bytes long.
 std::size_t write_headers(std::byte* payload, const FrameOut& out, ByteView padded_options,
                           ChecksumMode mode);

@@ -8,7 +8,6 @@ namespace braid::wire {
 
 namespace {
 
-constexpr std::uint8_t kHopLimit = 64;
 constexpr std::uint8_t kProtocolTcp = 6;
 
 // Sums are built from the values, not from the bytes just written: reading them back in other widths would
@@ -35,25 +34,27 @@ void write_tcp(std::byte* p, const FrameOut& out, ByteView options, ChecksumMode
   store_be(p + 16, static_cast<std::uint16_t>(~fold(sum)));
 }
 
+// Type of service, traffic class.
+std::uint32_t tos_of(const FrameOut& out) { return std::uint32_t{out.ip.dscp} << 2 | (out.ecn & 3U); }
+
 void write_ipv4(std::byte* p, const FrameOut& out, std::size_t tcp_length) {
-  const auto first = static_cast<std::uint32_t>(0x45000000U | static_cast<std::uint32_t>(out.tos) << 16 |
-                                                (kIpv4Header + tcp_length));
+  const auto first = static_cast<std::uint32_t>(0x45000000U | tos_of(out) << 16 | (kIpv4Header + tcp_length));
   constexpr std::uint32_t kDontFragment = 0x4000;
-  constexpr auto kTtlProtocol = static_cast<std::uint16_t>(kHopLimit << 8 | kProtocolTcp);
+  const auto ttl_protocol = static_cast<std::uint16_t>(out.ip.ttl << 8 | kProtocolTcp);
   const std::uint32_t source = out.flow.local.ip.v4();
   const std::uint32_t destination = out.flow.remote.ip.v4();
   store_be(p, first);
   store_be(p + 4, kDontFragment);
-  store_be(p + 8, kTtlProtocol);
-  const std::uint64_t sum = std::uint64_t{first} + kDontFragment + kTtlProtocol + source + destination;
+  store_be(p + 8, ttl_protocol);
+  const std::uint64_t sum = std::uint64_t{first} + kDontFragment + ttl_protocol + source + destination;
   store_be(p + 10, static_cast<std::uint16_t>(~fold(sum)));
   store_be(p + 12, source);
   store_be(p + 16, destination);
 }
 
 void write_ipv6(std::byte* p, const FrameOut& out, std::size_t tcp_length) {
-  store_be(p, 0x60000000U | static_cast<std::uint32_t>(out.tos) << 20);
-  store_be(p + 4, static_cast<std::uint32_t>(tcp_length << 16 | kProtocolTcp << 8 | kHopLimit));
+  store_be(p, 0x60000000U | tos_of(out) << 20);
+  store_be(p + 4, static_cast<std::uint32_t>(tcp_length << 16 | kProtocolTcp << 8 | out.ip.ttl));
   store_be(p + 8, out.flow.local.ip.hi);
   store_be(p + 16, out.flow.local.ip.lo);
   store_be(p + 24, out.flow.remote.ip.hi);

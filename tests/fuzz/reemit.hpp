@@ -149,7 +149,7 @@ inline std::string check_rewritten(ByteView frame, const wire::TcpFrame& parsed)
   out.ack = parsed.ack;
   out.window = parsed.window;
   out.flags = parsed.flags;
-  out.tos = parsed.ecn;
+  out.ecn = parsed.ecn;
   out.vlan = parsed.vlan;
   out.payload_length = parsed.payload_length;
   out.payload_sum = ones_sum(payload);

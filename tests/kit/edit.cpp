@@ -25,7 +25,7 @@ wire::FrameOut header_of(const Packet& packet, const wire::TcpFrame& f) {
   out.ack = f.ack;
   out.window = f.window;
   out.flags = f.flags;
-  out.tos = f.ecn;
+  out.ecn = f.ecn;
   out.vlan = f.vlan;
   return out;
 }
@@ -75,7 +75,7 @@ bool mark_congestion(Packet& packet) {
   wire::TcpFrame f;
   if (wire::parse_frame(packet, wire::Trust::verify, f) != wire::FrameKind::tcp || f.ecn == 0) return false;
   wire::FrameOut header = header_of(packet, f);
-  header.tos = 3;
+  header.ecn = 3;
   packet = assemble(header, options_of(packet, f), payload_of(packet, f));
   return true;
 }

@@ -30,7 +30,7 @@ Packet Script::build(const Flow& flow, const Say& s, std::uint32_t seq, std::uin
   out.ack = SubSeq((s.flags & A) != 0 ? ack : 0);
   out.window = s.window.value_or(0xffff);
   out.flags = s.flags;
-  out.tos = s.ecn;
+  out.ecn = s.ecn;
   return assemble(out, options, std::as_bytes(std::span(s.data)));
 }
 

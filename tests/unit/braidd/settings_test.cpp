@@ -16,9 +16,11 @@ listeners:
     bind: 198.18.0.10:80
     upstream: origin
     congestion: newreno
+    dscp: 46
+    ttl: 255
     mptcp: {max_subflows: 3, checksum: true, refuse_initial_join: true, join_address: 198.18.0.11,
             announce: [203.0.113.1]}
-upstreams: [{name: origin, servers: [{address: "198.18.3.2:80"}], connect_timeout: 7s}]
+upstreams: [{name: origin, servers: [{address: "198.18.3.2:80"}], connect_timeout: 7s, dscp: 10, ttl: 1}]
 timeouts: {idle: 11s, half_closed: 12s, hold: 13s}
 limits: {buffer_per_connection: 1MiB}
 )",
@@ -36,6 +38,10 @@ limits: {buffer_per_connection: 1MiB}
   EXPECT_EQ(l.profile.hold, std::chrono::seconds(13));
   EXPECT_EQ(l.congestion, tcp::CongestionKind::newreno);
   EXPECT_EQ(s.upstreams[0].connect_timeout, std::chrono::seconds(7));
+  EXPECT_EQ(l.ip.dscp, 46);
+  EXPECT_EQ(l.ip.ttl, 255);
+  EXPECT_EQ(s.upstreams[0].ip.dscp, 10);
+  EXPECT_EQ(s.upstreams[0].ip.ttl, 1);
   EXPECT_EQ(s.idle, std::chrono::seconds(11));
   EXPECT_EQ(s.half_closed, std::chrono::seconds(12));
   EXPECT_EQ(s.buffer, 1U << 20);

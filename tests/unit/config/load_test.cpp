@@ -225,7 +225,11 @@ INSTANTIATE_TEST_SUITE_P(
                      nullptr, "\"x\" is not an address and port"},
         WrongSection{nullptr,
                      "listeners: [{name: a, bind: 198.18.0.1:80, upstream: origin, congestion: reno}]",
-                     nullptr, "must be cubic or newreno"}));
+                     nullptr, "must be cubic or newreno"},
+        WrongSection{nullptr, "listeners: [{name: a, bind: 198.18.0.1:80, upstream: origin, dscp: 64}]",
+                     nullptr, "listeners[0].dscp: 64 is out of range; must be a whole number from 0 to 63"},
+        WrongSection{nullptr, "listeners: [{name: a, bind: 198.18.0.1:80, upstream: origin, ttl: 0}]",
+                     nullptr, "listeners[0].ttl: 0 is out of range; must be a whole number from 1 to 255"}));
 INSTANTIATE_TEST_SUITE_P(
     Upstreams, InSection,
     testing::Values(
@@ -247,7 +251,13 @@ INSTANTIATE_TEST_SUITE_P(
         WrongSection{
             nullptr, nullptr,
             "upstreams: [{name: origin, source: 198.18.0.1, servers: [{address: \"[2001:db8::2]:80\"}]}]",
-            "is an IPv6 server, but source has no IPv6 address"}));
+            "is an IPv6 server, but source has no IPv6 address"},
+        WrongSection{nullptr, nullptr,
+                     "upstreams: [{name: origin, dscp: EF, servers: [{address: 198.18.0.2:80}]}]",
+                     "upstreams[0].dscp"},
+        WrongSection{nullptr, nullptr,
+                     "upstreams: [{name: origin, ttl: 256, servers: [{address: 198.18.0.2:80}]}]",
+                     "upstreams[0].ttl: 256 is out of range; must be a whole number from 1 to 255"}));
 
 TEST(Load, ReportsAllMistakesInTheFilesOrder) {
   const auto loaded = load_text(

@@ -139,7 +139,8 @@ TEST_P(BothFamilies, WrittenHeadersAreParsedBack) {
     out.ack = SubSeq(rng.next32());
     out.window = static_cast<std::uint16_t>(rng.next());
     out.flags = static_cast<std::uint8_t>(rng.next());
-    out.tos = static_cast<std::uint8_t>(rng.next());
+    out.ecn = static_cast<std::uint8_t>(rng.below(4));
+    out.ip = {static_cast<std::uint8_t>(rng.below(64)), static_cast<std::uint8_t>(1 + rng.below(255))};
     for (std::uint32_t tags = rng.below(3); tags != 0; --tags)
       out.vlan.push(rng.below(2) == 0 ? kEtherVlan : kEtherServiceVlan,
                     static_cast<std::uint16_t>(1 + rng.below(4094)));
@@ -161,11 +162,16 @@ TEST_P(BothFamilies, WrittenHeadersAreParsedBack) {
     ASSERT_EQ(f.ack, out.ack);
     ASSERT_EQ(f.window, out.window);
     ASSERT_EQ(f.flags, out.flags);
-    ASSERT_EQ(f.ecn, out.tos & 3);
+    ASSERT_EQ(f.ecn, out.ecn);
     ASSERT_EQ(f.source_mac, out.source);
     ASSERT_EQ(f.vlan, out.vlan);
     ASSERT_EQ(f.l3_offset, 14 + out.vlan.bytes());
     ASSERT_EQ(fuzz::check_rewritten(frame, f), "");
+    const std::byte* ip = frame.data() + f.l3_offset;
+    const bool v4 = out.flow.local.ip.is_v4();
+    const unsigned tos = v4 ? load_be<std::uint8_t>(ip + 1) : load_be<std::uint16_t>(ip) >> 4 & 0xff;
+    ASSERT_EQ(tos, out.ip.dscp << 2U | out.ecn);
+    ASSERT_EQ(load_be<std::uint8_t>(ip + (v4 ? 8 : 7)), out.ip.ttl);
   }
 }
 
@@ -376,7 +382,8 @@ TEST(FrameV4, Rfc6864WritesDfAndIdentificationZero) {
   FrameOut out;
   const FrameSpec s;
   out.flow = {{s.source, 1}, {s.destination, 2}};
-  out.tos = 0x2e;
+  out.ip.dscp = 0x0b;
+  out.ecn = 2;
   write_headers(room.data() + kMaxHeaders, out, {}, ChecksumMode::full);
   const Bytes ip(room.end() - 40, room.end() - 20);
   EXPECT_EQ(test::naive_sum(ip), 0xffff);
