@@ -94,6 +94,7 @@ enum class Drop : std::uint8_t {
   X(tcp_keepalives, "keepalive probes sent (as TcpExtTCPKeepAlive)")                                       \
   X(tcp_challenge_acks, "challenge ACKs sent (as TcpExtTCPChallengeACK)")                                  \
   X(tcp_out_of_order, "segments received out of order (as TcpExtTCPOFOQueue)")                             \
+  X(tcp_urgent, "segments received with urgent data, which went on as any other")                          \
   X(tcp_resets_sent, "RST segments sent (as TcpOutRsts)")                                                  \
   X(tcp_resets_received, "RST segments accepted")                                                          \
   X(tcp_mtu_lowered, "times a path turned out to take smaller packets")                                    \

@@ -15,6 +15,9 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
   Segment& s = make_segment(m, f);
   peer_segment_ = std::max(peer_segment_, s.length);
   note_congestion_mark(ctx, f);
+  // The bytes keep their place, the mark is not passed on: the numbers of another leg, the data's of MPTCP
+  // most of all, have none that it could name (RFC 9293 3.8.5; RFC 6093 6 has readers take them in line).
+  if (f.has(wire::kUrg)) ctx.count(Counter::tcp_urgent);
   on_arrival(ctx, s, f);
   if (before(s.seq, rcv_nxt_)) {
     note_twice(ctx, s.seq, rcv_nxt_);
