@@ -251,6 +251,7 @@ void Connection::send_segment(Context& ctx, Segment& s) {
   out.flags = static_cast<std::uint8_t>(ack_flags() | (s.sent_next == nullptr ? wire::kPsh : 0));
   out.payload_length = s.length;
   out.payload_sum = s.sum;
+  if (fin_sent_ && s.end() + 1 == snd_nxt_) out.flags |= wire::kFin;  // the end is what is missing, all of it
   if (s.transmissions == 0) mark_new_data(out);
   if (s.transmissions != 0xff) ++s.transmissions;
 

@@ -57,9 +57,10 @@ void Connection::arm_send_timer(Context& ctx) {
   if (flight_->timer == SendTimer::reorder && flight_->send_due > ctx.now) return;
   const Duration rto = rtt_.rto(backoffs_);
   if (sack_on_ && flight_->recovery == Recovery::open && flight_->sacked_bytes == 0 && !flight_->probing &&
-      backoffs_ == 0 && rtt_.known() && flight_->head != flight_->unsent) {
+      backoffs_ == 0 && rtt_.known() && synchronised()) {
     Duration pto = from_micros(2 * rtt_.srtt()) + kProbeSlack;  // RFC 8985 7.2
-    if (flight_->head->sent_next == flight_->unsent) pto += kWorstDelayedAck;
+    const Segment* first = flight_->head;                       // nullptr: the FIN alone
+    if (first == nullptr || first->sent_next == flight_->unsent) pto += kWorstDelayedAck;
     if (pto < rto) return set_timer(ctx, SendTimer::probe, ctx.now + pto);
   }
   set_timer(ctx, SendTimer::retransmit, ctx.now + rto);
@@ -149,7 +150,8 @@ void Connection::retransmit_timeout(Context& ctx) {
   on_silence(ctx);
 }
 
-// RFC 8985 7.3: new data if the window lets it, else the last segment again.
+// RFC 8985 7.3: new data if the window lets it, else what was sent last again: the last segment, with the FIN
+// if that is out, or the FIN when it is all that is missing.
 void Connection::tail_probe(Context& ctx) {
   flight_->probing = true;
   ctx.count(Counter::tcp_tail_probes);
@@ -164,6 +166,8 @@ void Connection::tail_probe(Context& ctx) {
     ++retransmissions_;
     ctx.count(Counter::tcp_retransmitted_segments);
     send_segment(ctx, *last);
+  } else if (flight_->head == nullptr) {
+    fin_due_ = true;
   }
   set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
   on_silence(ctx);

@@ -67,6 +67,35 @@ TEST_F(Sending, TailProbeComesBeforeTheTimeout) {  // RFC 8985 7
   EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
 }
 
+constexpr auto kFinAck = static_cast<std::uint8_t>(F | A);
+
+TEST_F(Sending, TailProbeRepeatsTheEndWithItsFin) {  // RFC 8985 7.3
+  Remote& c = served({.send = 1000});
+  c.expect({.flags = A, .seq = 1, .length = 1000});
+  c.expect({.flags = kFinAck, .seq = 1001, .length = 0});
+  c.expect({.flags = kFinAck, .seq = 1, .length = 1000}, 40ms, 100ms);
+  EXPECT_EQ(count(Counter::tcp_tail_probes), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+  c.say({.flags = kFinAck, .ack = 1002});
+  c.expect({.flags = A, .ack = 2});
+  EXPECT_EQ(connection(c).state(), tcp::State::time_wait);
+}
+
+TEST_F(Sending, TailProbeRepeatsTheFinThatAloneIsMissing) {
+  Remote& c = served({.send = 1000});
+  c.expect({.flags = A, .seq = 1, .length = 1000});
+  c.expect({.flags = kFinAck, .seq = 1001, .length = 0});
+  c.say({.ack = 1001});
+  c.expect({.flags = kFinAck, .seq = 1001, .length = 0}, 40ms, 100ms);
+  EXPECT_EQ(count(Counter::tcp_tail_probes), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
+  c.expect({.flags = kFinAck, .seq = 1001, .length = 0}, 150ms, 400ms);  // one probe; then the time-out
+  EXPECT_EQ(count(Counter::tcp_tail_probes), 1U);
+  EXPECT_EQ(count(Counter::tcp_timeouts), 1U);
+  c.say({.flags = kFinAck, .ack = 1002});
+  c.expect({.flags = A, .ack = 2});
+}
+
 TEST_F(Sending, TailProbeRepeatsWhenTheWindowTakesNothingNew) {  // RFC 8985 7.3
   Remote& c = client();
   c.window = 3000;
@@ -340,6 +369,7 @@ TEST_F(Sending, BothCloseAtOnce) {
 TEST_F(Sending, FinIsRetransmitted) {
   Remote& c = served({});
   c.expect({.flags = F | A, .seq = 1});
+  c.expect({.flags = F | A, .seq = 1}, 50ms, 20ms);  // the tail loss probe
   c.expect({.flags = F | A, .seq = 1}, 190ms, 20ms);
   c.expect({.flags = F | A, .seq = 1}, 390ms, 20ms);
 }
