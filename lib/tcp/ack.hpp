@@ -12,7 +12,11 @@ struct Connection::Ack {
   std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
   SubSeq highest;                 // end of the highest newly SACKed, if `sacked`
   bool sacked = false;
+  bool repeated = false;   // something among them was sent more than once
   bool duplicate = false;  // one more duplicate ACK of a peer without SACK
 };
+
+// Its first block is a D-SACK (RFC 2883 4): it is acknowledged already, or lies within the second.
+bool is_duplicate_report(const wire::TcpFrame& f);
 
 }  // namespace braid::tcp

@@ -14,10 +14,11 @@ void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   if (small_tried_ && is_large(s) && !s.is(Segment::kLost)) small_tried_ = false;
   const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
   const bool again = s.is(Segment::kRetransmitted);
-  if (again && rtt < rtt_.min()) return;  // most likely the ACK of an earlier transmission
   // Karn (RFC 6298 3); the last one noted was sent last. What arrived before a path fell silent, and is heard
-  // of only now, measures the silence.
-  if (!again && !s.is(Segment::kLost)) a.rtt_us = std::max(rtt, 1U);
+  // of only now, with what was sent again to find out, measures the silence.
+  a.repeated |= again;
+  a.rtt_us = a.repeated || s.is(Segment::kLost) ? 0 : std::max(rtt, 1U);
+  if (again && rtt < rtt_.min()) return;  // most likely the ACK of an earlier transmission
   if (!again && sack_on_ && before(s.end(), flight_->high_sacked) && !s.is(Segment::kSacked))
     reordering_ = true;
   const auto newer = static_cast<std::int32_t>(s.sent_us - flight_->rack_sent_us);
@@ -28,16 +29,14 @@ void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   }
 }
 
-namespace {
-// D-SACK (RFC 2883 4): the first block is acknowledged already, or lies within the second.
 bool is_duplicate_report(const wire::TcpFrame& f) {
+  if (f.options.sack_count == 0) return false;
   const wire::SackBlock& first = f.options.sack[0];
   if (at_or_before(first.end, f.ack)) return true;
   const wire::SackBlock& second = f.options.sack[1];
   return f.options.sack_count > 1 && at_or_after(first.begin, second.begin) &&
          at_or_before(first.end, second.end);
 }
-}  // namespace
 
 // Behind the run of SACKed segments that `first` stands in. Each of them that was passed remembers the run's
 // last (sent_later), so that no part of the way is gone twice.

@@ -3,6 +3,7 @@
 // in RFC 4015.
 #include <algorithm>
 
+#include "tcp/ack.hpp"
 #include "tcp/connection.hpp"
 
 namespace braid::tcp {
@@ -36,9 +37,11 @@ void Connection::undo_by_timestamp(Context& ctx, const wire::TcpFrame& f) {
       !f.options.has_timestamps || static_cast<std::int32_t>(f.options.ts_echo - u.stamp) >= 0)
     return;
   // RFC 4015 3.2 (5): so that the next delay like this is waited for. The peer chooses the number, not how
-  // long we wait.
+  // long we wait. One that reports a duplicate answers the retransmission, whatever it echoes:
+  // acknowledgements were lost, on a path that was out, and for how long says nothing of its delay.
   const std::uint32_t took = millis(ctx.now) + ts_offset_ - f.options.ts_echo;
-  if (flight_->recovery == Recovery::timeout) rtt_.sample(std::min(took, Rtt::kMaxRto / 1000) * 1000);
+  if (flight_->recovery == Recovery::timeout && !is_duplicate_report(f))
+    rtt_.sample(std::min(took, Rtt::kMaxRto / 1000) * 1000);
   undo(ctx);
 }
 

@@ -17,7 +17,7 @@ class AllocationFault {
   template <class Gateway>
   AllocationFault(Gateway& gateway, std::uint64_t k) {
     count_until(k);
-    for (unsigned w = 0; w < gateway.workers(); ++w) gateway.engine(w).refuse_when(refuse_allocation);
+    watch(gateway);
   }
   ~AllocationFault();
   AllocationFault(const AllocationFault&) = delete;
@@ -25,8 +25,28 @@ class AllocationFault {
   [[nodiscard]] std::uint64_t asked() const;
   [[nodiscard]] bool failed() const;
 
+ protected:
+  AllocationFault() = default;
+  template <class Gateway>
+  static void watch(Gateway& gateway) {
+    for (unsigned w = 0; w < gateway.workers(); ++w) gateway.engine(w).refuse_when(refuse_allocation);
+  }
+
  private:
   static void count_until(std::uint64_t k);
+};
+
+// The same, but every `k`th fails, as long as this lives.
+class AllocationFaults : public AllocationFault {
+ public:
+  template <class Gateway>
+  AllocationFaults(Gateway& gateway, std::uint64_t k) {
+    count_each(k);
+    watch(gateway);
+  }
+
+ private:
+  static void count_each(std::uint64_t k);
 };
 
 // Between construction and destruction allocations are the gateway's.

@@ -54,6 +54,34 @@ TEST_F(Undo, TimeoutsThatWereOneLongDelay) {
   EXPECT_GE(connection(c).cwnd(), 10 * kStamped);
 }
 
+// A path was out: three segments had arrived and their acknowledgements had not. What answers the
+// retransmission echoes the originals, since it came too late to count, and reports it.
+TEST_F(Undo, LostAcknowledgementsAreNoDelay) {
+  Remote& c = served({.send = kPlenty, .finish = false}, true, true);
+  const std::uint32_t stamp = c.expect({.flags = A, .seq = 1, .length = kStamped}).frame.options.ts_value;
+  world_->run_for(5s);
+  ASSERT_GE(count(Counter::tcp_timeouts), 4U);
+  c.skip();
+  c.stamp_echo = stamp;
+  c.say({.ack = 1 + 3 * kStamped, .options = blocks(c, {{1, 1 + kStamped}})});
+  world_->run_for(0ms);
+  EXPECT_EQ(count(Counter::tcp_recoveries_undone), 1U);
+  EXPECT_LT(connection(c).rtt().srtt(), 10'000U) << "five seconds were no round trip";
+}
+
+// The same without timestamps, after a single time-out: what arrived with the segment that was sent again has
+// no round trip either (RFC 6298 3).
+TEST_F(Undo, WhatIsAcknowledgedWithARetransmissionIsNotMeasured) {
+  Remote& c = served({.send = kPlenty, .finish = false});
+  world_->run_for(400ms);
+  ASSERT_EQ(count(Counter::tcp_timeouts), 1U);
+  c.skip();
+  c.say({.ack = 1 + 3 * kFull, .options = blocks(c, {{1, 1 + kFull}})});
+  world_->run_for(0ms);
+  EXPECT_EQ(count(Counter::tcp_recoveries_undone), 1U);
+  EXPECT_LT(connection(c).rtt().srtt(), 10'000U);
+}
+
 TEST_F(Undo, EchoFromNowhereIsNoDelayOfHours) {
   Remote& c = served({.send = kPlenty, .finish = false}, false, true);
   const std::uint32_t stamp = time_out(c);
