@@ -77,13 +77,20 @@ class Subflow final : public tcp::Connection {
   bool finishing : 1 = false;  // FIN sent or wanted
   static constexpr std::uint8_t kNoWorker = 0xff;
   std::uint8_t origin_worker = kNoWorker;  // worker whose redirect entry leads here
-  std::uint32_t redirect_entry = 0;        // that entry
+
+ private:
+  Origin origin_;  // here, beside other bytes, since there are many of these objects
+  stats::RstReason reset_reason_ = stats::RstReason::none;
+
+ public:
+  std::uint32_t redirect_entry = 0;  // that entry
   std::uint32_t redirect_serial = 0;
   std::uint32_t reinjected = 0;
 
  private:
   SubSeq infinite_at_;      // first byte under the infinite mapping, once infinite_set_
   std::uint32_t rate_ = 0;  // that the path carries, in bytes per millisecond; 0: not measured
+  std::uint32_t local_nonce_ = 0;
 
   void write_syn_options(Context& ctx, wire::OptionBuffer& o) override;
   void write_options(Context& ctx, wire::OptionBuffer& o, Segment* s) override;
@@ -136,11 +143,8 @@ class Subflow final : public tcp::Connection {
 
   Session* session_ = nullptr;
   Mapping map_;
-  std::uint32_t local_nonce_ = 0;
   std::uint32_t remote_nonce_ = 0;
   std::uint16_t map_checksum_ = 0;
-  stats::RstReason reset_reason_ = stats::RstReason::none;
-  Origin origin_;
   bool plain_ : 1 = false;  // handed over to plain TCP
   // Active join: the fourth ACK came; capable: the peer has proved our keys; passive join: it has sent a
   // DATA_ACK.
