@@ -175,6 +175,7 @@ void Connection::enter_recovery(Context& ctx) {
                             true};
   flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, rtt_.srtt(), rtt_.min());
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
+  cc_.cwnd = in_flight();  // the first retransmission goes all the same, the others as acknowledgements come
   ctx.count(Counter::tcp_fast_recoveries);
   touch(ctx);
 }

@@ -42,6 +42,26 @@ TEST_F(Sending, SackedHoleIsRetransmittedAtOnce) {
   EXPECT_EQ(count(Counter::tcp_timeouts), 0U);
 }
 
+TEST_F(Sending, RecoveryBegunByTheReorderingTimerSendsOneSegment) {  // RFC 6937 3: the others per ACK
+  host_->listen(80, {.send = kPlenty, .finish = false});
+  Remote& c = client();
+  c.say({.flags = S, .options = [](wire::OptionBuffer& o) {
+           o.mss(1460);
+           o.sack_permitted();
+         }});
+  c.expect({.flags = static_cast<std::uint8_t>(S | A), .seq = 0, .ack = 1});
+  world_->run_for(20ms);
+  c.say({});
+  for (unsigned i = 0; i < 10; ++i) c.expect({.flags = A, .seq = 1 + i * 1460, .length = 1460});
+  world_->run_for(20ms);
+  c.say({.ack = 1, .options = sacked(c, 1 + 9 * 1460, 1 + 10 * 1460)});
+  c.expect({.flags = A, .seq = 1 + 10 * 1460});  // what the SACKed one has made room for
+  c.quiet(3ms);  // a quarter of the round trip may be reordering (RFC 8985 6.2 step 4)
+  c.expect({.flags = A, .seq = 1, .length = 1460}, 0ms, 5ms);
+  c.quiet(10ms);
+  EXPECT_EQ(count(Counter::tcp_fast_recoveries), 1U);
+}
+
 TEST_F(Sending, ThreeDuplicatesWithoutSack) {
   Remote& c = first_flight(false);
   world_->run_for(5ms);
