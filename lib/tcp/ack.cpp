@@ -45,6 +45,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   if (flight_->recovery != Recovery::open && at_or_after(snd_una_, flight_->recovery_point)) {
     if (flight_->recovery == Recovery::fast) cc_.cwnd = cc_.ssthresh;
     flight_->recovery = Recovery::open;
+    flight_->delivery.restart();  // what filled a hole at once is no rate
     cc_.cwnd = std::max(cc_.cwnd, mss_ + 0U);
   }
   if (a.delivered != 0) measure_rate(ctx, a);
@@ -73,8 +74,9 @@ void Connection::measure_rate(const Context& ctx, const Ack& a) {
   DeliveryRate& delivery = flight_->delivery;
   if (!delivery.on_ack(ctx.now, a.delivered, rtt_.srtt(), snd_una_, snd_nxt_)) return;
   on_rate(delivery.latest());
-  const bool full = cwnd_limited_ && flight_->recovery == Recovery::open && cc_.cwnd >= cc_.ssthresh;
-  if (full && flight_->resumed.on()) flight_->resumed.on_round(delivery.latest());
+  const bool grows = cc_.cwnd < cc_.ssthresh || flight_->resumed.on();
+  if (grows && cwnd_limited_ && flight_->recovery == Recovery::open)
+    flight_->resumed.on_round(delivery.latest());
 }
 
 void Connection::grow_window(const Context& ctx, const Ack& a) {
@@ -87,7 +89,10 @@ void Connection::grow_window(const Context& ctx, const Ack& a) {
   if (slow_start && cwnd_limited_) {
     bool ends = false;
     acked = flight_->hystart.on_ack(acked, a.rtt_us, snd_una_, snd_nxt_, mss_, ends);
-    if (ends) cc_.ssthresh = cc_.cwnd;
+    if (ends) {
+      cc_.ssthresh = cc_.cwnd;
+      flight_->resumed.on_delay(sees_queue());
+    }
   }
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
   congestion_control(congestion_).on_ack(cc_, flight_->growth, view, acked);
@@ -173,7 +178,7 @@ void Connection::enter_recovery(Context& ctx) {
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
-  flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, rtt_.srtt(), rtt_.min());
+  flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, sees_queue());
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   cc_.cwnd = in_flight();  // the first retransmission goes all the same, the others as acknowledgements come
   ctx.count(Counter::tcp_fast_recoveries);

@@ -25,6 +25,8 @@ class DeliveryRate {
     bytes_ = 0;
     return whole;
   }
+  // The next acknowledgement begins a round trip.
+  void restart() { begun_ = false; }
   // Of the last whole round trip, in bytes per millisecond; 0: there was none.
   [[nodiscard]] std::uint32_t latest() const { return latest_; }
 
