@@ -66,8 +66,9 @@ class Connection : public Alarm, public TouchHook {
   void output(Context& ctx);
   void on_alarm(Context& ctx);
 
-  // Appends a segment to be sent; the caller has seen to it that the peer can take its size. False: there was
-  // no memory to keep it, so the connection has ended and let go of the segment.
+  // Appends a segment to be sent. One that is larger than the peer takes is cut when its turn comes, and
+  // waits while there is no buffer for that. False: there was no memory to keep it, so the connection has
+  // ended and let go of the segment.
   bool push(Context& ctx, Segment& s);
   // Puts a small segment behind the bytes of the last one, if that waits to be sent: a peer that does not
   // read must not fill our buffers with crumbs. False: `s` stays the caller's.

@@ -56,37 +56,18 @@ void PlainStream::on_fin(Context& ctx) {
 }
 
 // What was written and can no longer be sent counts as written and freed.
-void PlainStream::let_go(Segment& s) {
-  freed_ += s.length;
-  free_segment(s);
-}
-
 void PlainStream::let_go(SegmentQueue& segments) {
-  while (Segment* s = segments.pop_front()) let_go(*s);
+  while (Segment* s = segments.pop_front()) {
+    freed_ += s->length;
+    free_segment(*s);
+  }
 }
 
 void PlainStream::write(Context& ctx, SegmentQueue& segments) {
   while (Segment* s = segments.pop_front()) {
     s->flags = 0;
-    const std::uint32_t bytes = s->length;
-    if (append(*s)) {
-      unfreed_ += bytes;
-      continue;
-    }
-    // A segment larger than the peer takes is cut; the bytes stay where they are.
-    for (Segment* rest = nullptr; s != nullptr; s = rest) {
-      const bool large = s->length > mss();
-      rest = large ? split_segment(ctx.buffers, *s, mss()) : nullptr;
-      if (large && rest == nullptr) {  // no buffer for the cut: the stream cannot go on without a hole
-        let_go(*s);
-        let_go(segments);
-        return reset(ctx, Failure::internal);
-      }
-      unfreed_ += s->length;
-      if (push(ctx, *s)) continue;
-      if (rest != nullptr) let_go(*rest);
-      return let_go(segments);
-    }
+    unfreed_ += s->length;
+    if (!append(*s) && !push(ctx, *s)) return let_go(segments);
   }
 }
 

@@ -38,7 +38,6 @@ class PlainStream final : public Connection, public Stream {
   void on_closed(Context& ctx, Failure why) override;
   [[nodiscard]] bool holds_unread() const override { return held_ != 0; }
   [[nodiscard]] std::uint32_t receive_room(const Context& ctx) const override;
-  void let_go(Segment& s);
   void let_go(SegmentQueue& segments);
   void wake(Context& ctx) {
     if (user != nullptr) user->touch(ctx);

@@ -89,7 +89,7 @@ void Connection::on_send_timer(Context& ctx) {
       // A peer may keep its window closed for as long as it answers (RFC 9293 3.8.6.1), but not where others
       // need the buffers (RFC 6429 5).
       if (ctx.buffers_scarce && backoffs_ >= kPersistWhenScarce && flight_->unsent != nullptr &&
-          snd_wnd_ < flight_->unsent->length)
+          snd_wnd_ < std::min(flight_->unsent->length, mss_))
         return reset(ctx, Failure::timed_out);
       probe_due_ = true;
       ctx.count(Counter::tcp_zero_window_probes);

@@ -183,6 +183,33 @@ TEST_F(Pair, SlowClientHoldsTheServerBack) {
   }
 }
 
+// A server that takes smaller segments than the client sends: they are cut, and wait while there is no buffer
+// to cut them with.
+TEST_F(Pair, SegmentsWaitForABufferToCutThem) {
+  Lab& l = make({.scripted_client = true, .scripted_servers = true});
+  Remote& c = l.remote(0, 30000);
+  c.handshake();
+  Remote* server = l.server_script->incoming(l.server());
+  ASSERT_NE(server, nullptr);
+  server->answer_syn(1000);
+  l.world.run_for(100ms);
+  const std::string text = std::string(1000, 'a') + std::string(400, 'b');
+  {
+    const Shortage one_left(1);
+    c.say({.data = text});
+    l.world.run_for(10ms);
+  }
+  std::string got;
+  while (const auto h = server->next(2s)) {
+    EXPECT_FALSE(h->has(R)) << describe(*h);
+    EXPECT_LE(h->data.size(), 1000U);
+    if (h->seq == 1 + got.size()) got += h->data;
+    server->say({});
+  }
+  EXPECT_EQ(got, text);
+  EXPECT_EQ(l.gateway->engine().use().pairs, 1U);
+}
+
 TEST_F(Pair, SlowServerHoldsTheClientBack) {
   for (const bool mptcp : {false, true}) {
     Lab& l = make({.tune = [](relay::Settings& r, engine::Settings&) { r.buffer = 100'000; }});
