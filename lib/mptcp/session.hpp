@@ -143,6 +143,8 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] DataSeq send_unacknowledged() const { return snd_una_; }
   // To advertise beyond receive_next(), on a subflow with that grain.
   [[nodiscard]] std::uint32_t window(const Context& ctx, const tcp::WindowGrain& grain);
+  // Whether a subflow may keep so many more bytes that have come ahead of their turn there.
+  [[nodiscard]] bool may_keep(std::uint32_t bytes) const;
   [[nodiscard]] bool fin_outstanding() const { return fin_sent_ && !fin_acked_; }
   [[nodiscard]] DataSeq fin_dsn() const { return write_end_; }
   [[nodiscard]] bool got_data_ack() const { return heard_data_ack_; }

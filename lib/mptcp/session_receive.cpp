@@ -9,6 +9,12 @@ namespace braid::mptcp {
 using stats::Counter;
 using stats::Drop;
 
+namespace {
+// Beyond the right edge: Linux keeps the larger window of a subflow whose numbers stand still, and counts it
+// from a newer DATA_ACK.
+constexpr std::uint32_t kTolerance = 1U << 14;
+}  // namespace
+
 void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
   const DataSeq end = s.data_end();
   if (phase_ == Phase::aborting || phase_ == Phase::ended) return tcp::free_segment(s);
@@ -18,9 +24,6 @@ void Session::receive(Context& ctx, Subflow& sf, Segment& s) {
     return tcp::free_segment(s);
   }
   const bool beyond_fin = peer_fin_known_ && after(end, peer_fin_);
-  // Linux keeps the larger window of a subflow whose numbers stand still, and counts it from a newer
-  // DATA_ACK.
-  constexpr std::uint32_t kTolerance = 1U << 14;
   if (!fallen_back() && (after(end, rcv_edge_ + kTolerance) || beyond_fin)) {
     ctx.stats.drops.add(Drop::data_out_of_window);
     return tcp::free_segment(s);
@@ -105,6 +108,16 @@ std::uint32_t Session::free_room(const Context& ctx) const {
   const std::uint32_t most = std::min(budget_, ctx.window_limit);
   const std::uint32_t used = held_ + flight_->early.bytes();
   return most > used ? most - used : 0;
+}
+
+// All that has arrived counts against one buffer, whatever space has the hole before it. Not by the test
+// of 3.3.4, which would refuse honest segments: where another path has brought what this one lost, its next
+// segments are further ahead on the subflow than in data.
+bool Session::may_keep(std::uint32_t bytes) const {
+  std::uint64_t all = std::uint64_t{bytes} + held_ + flight_->early.bytes();
+  for (const Subflow* sf : subflows_)
+    if (sf != nullptr) all += sf->flight().early.bytes();
+  return all <= owner_.buffer() + kTolerance;
 }
 
 // One right edge for all subflows, never moved left (rule 28).

@@ -117,6 +117,9 @@ class Subflow final : public tcp::Connection {
   [[nodiscard]] bool shared_window() const override {
     return session_ != nullptr && !session_->fallen_back();
   }
+  [[nodiscard]] bool may_keep(std::uint32_t bytes) const override {
+    return !shared_window() || session_->may_keep(bytes);
+  }
   // DSS with short numbers; who opened the session also sends MP_CAPABLE with data, which is longer (3.1).
   [[nodiscard]] std::uint16_t option_overhead() const override {
     if (plain_ && !infinite_) return 0;

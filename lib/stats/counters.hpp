@@ -33,7 +33,7 @@ namespace braid::stats {
   X(bad_reset, "RST outside the window")                                                              \
   X(after_close, "data after the stream was closed")                                                  \
   X(receive_pieces, "too many out-of-order pieces held for one connection")                           \
-  X(receive_budget, "bytes beyond the window that was advertised")                                    \
+  X(receive_budget, "bytes beyond the window, or beyond what a session may hold")                     \
   X(join_no_token, "MP_JOIN for an unknown token (as MPTcpExtMPJoinNoTokenFound)")                    \
   X(join_refused, "MP_JOIN that the session cannot take: limit, fallback, closing or wrong listener") \
   X(join_bad_hmac, "MP_JOIN third ACK with a wrong HMAC (as MPTcpExtMPJoinAckHMacFailure)")           \

@@ -225,6 +225,8 @@ class Connection : public Alarm, public TouchHook {
   // a right edge of this connection, which never moves left.
   [[nodiscard]] virtual bool shared_window() const { return false; }
   [[nodiscard]] WindowGrain window_grain() const;
+  // Whether there is room for so many more bytes that have come ahead of their turn.
+  [[nodiscard]] virtual bool may_keep(std::uint32_t /*bytes*/) const { return true; }
   // Bytes of options that every data segment carries besides TCP's own.
   [[nodiscard]] virtual std::uint16_t option_overhead() const { return 0; }
 

@@ -49,6 +49,10 @@ void Connection::receive_payload(Context& ctx, const wire::TcpFrame& f, rte_mbuf
     ctx.stats.drops.add(Drop::receive_pieces);
     return free_segment(s);
   }
+  if (!may_keep(s.length)) {
+    ctx.stats.drops.add(Drop::receive_budget);
+    return free_segment(s);
+  }
   if (busy(ctx) == nullptr) {
     ctx.stats.drops.add(Drop::receive_pieces);
     return free_segment(s);

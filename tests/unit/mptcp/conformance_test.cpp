@@ -318,6 +318,50 @@ TEST_F(MptcpConformance, NoMoreThanTwoSignalsInARow) {
   EXPECT_EQ(l.gateway->counter(Counter::mptcp_add_addr_received), 5U);
 }
 
+// 3.3.4-2: what waits for the holes of all subflows together is bounded by the session's buffer, and what one
+// of them does not get in comes again.
+TEST_F(MptcpConformance, BytesAheadOnAllSubflowsCountAgainstOneBuffer) {
+  constexpr std::uint32_t kBuffer = 64 << 10, kPiece = 1000, kPieces = 60;
+  Lab& l = scripted(
+      [](relay::Settings& r, engine::Settings&) {
+        r.buffer = kBuffer;
+        r.listeners[0].profile.max_subflows = 8;
+      },
+      {.finish = false});
+  MpClient m(l);
+  std::vector<Remote*> paths{&m.connect()};
+  for (std::uint8_t i = 1; i < 8; ++i) paths.push_back(&m.join(1, static_cast<std::uint8_t>(i + 1)));
+  const auto piece = [&](Remote& c, std::uint32_t i) {
+    const std::uint32_t at = i * kPiece;
+    c.say({.seq = 1 + at,
+           .data = std::string(kPiece, 'x'),
+           .options = m.map_ack(at, 1 + at, static_cast<std::uint16_t>(kPiece), 0)});
+  };
+  std::uint64_t most = 0;
+  for (Remote* c : paths) {
+    for (std::uint32_t i = 1; i < kPieces; ++i) piece(*c, i);
+    l.world.run_for(1ms);
+    std::uint64_t held = 0;
+    l.gateway->engine().for_each_connection(
+        [&held](const tcp::Connection& it) { held += it.flight().early.bytes(); });
+    most = std::max(most, held);
+  }
+  EXPECT_GE(most, kBuffer - kPiece);
+  EXPECT_LE(most, kBuffer + (16U << 10)) << "and what is taken beyond the right edge";
+  EXPECT_GT(l.gateway->drops(stats::Drop::receive_budget), 0U);
+  for (std::uint32_t i = 0; i < kPieces; ++i) piece(*paths[7], i);  // in order there is always room
+  EXPECT_EQ(at_server().received(), kPieces * kPiece);
+  for (Remote* c : paths)
+    for (std::uint32_t i = 0; i < kPieces; ++i) piece(*c, i);
+  l.world.run_for(1ms);
+  for (Remote* c : paths) {
+    std::optional<Heard> last;
+    while (auto h = c->next(0ms)) last = std::move(h);
+    ASSERT_TRUE(last.has_value());
+    EXPECT_EQ(last->ack, 1 + kPieces * kPiece);
+  }
+}
+
 // 3.4.1-7
 TEST_F(MptcpConformance, UnassignedFlagsOfAddAddrAreSentAsZeroAndNotLookedAt) {
   Lab& l = scripted(announcing({{Ip::v4(0xc6120003), 0}}));
