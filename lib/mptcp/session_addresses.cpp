@@ -37,10 +37,15 @@ void Session::withdraw(Context& ctx, std::uint64_t here) {
   const auto gone = [&](const Subflow& sf) {
     return sf.local_id != 0 && sf.local_id <= profile_.announce.size() && (here & bit(sf.local_id - 1U)) == 0;
   };
+  // 3.4.2: a subflow that works is not ended by REMOVE_ADDR, whatever the link says: another may bring it.
+  constexpr std::uint32_t kLatelyMs = 1000;
+  for (const Subflow* sf : subflows_)
+    if (sf != nullptr && gone(*sf) && millis(ctx.now) - sf->last_heard_ms() < kLatelyMs)
+      here |= bit(sf->local_id - 1U);
   const auto live = [&](const Subflow* sf) {
     return sf != nullptr && sf->usable() && !sf->stale && !gone(*sf);
   };
-  if (std::none_of(subflows_.begin(), subflows_.end(), live)) return;
+  if ((told_ & ~here) == 0 || std::none_of(subflows_.begin(), subflows_.end(), live)) return;
   told_ &= here;
   for (Subflow* sf : subflows_) {
     if (live(sf)) {  // on each: it is not acknowledged
@@ -52,10 +57,10 @@ void Session::withdraw(Context& ctx, std::uint64_t here) {
 }
 
 std::size_t Session::addresses_gone(std::span<std::uint8_t> ids) const {
-  const std::uint64_t here = addresses_here();
+  const std::uint64_t known = addresses_here() | told_;
   std::size_t n = 0;
   for (std::uint8_t i = 0; i < profile_.announce.size() && n < ids.size(); ++i)
-    if ((here & bit(i)) == 0) ids[n++] = static_cast<std::uint8_t>(i + 1);
+    if ((known & bit(i)) == 0) ids[n++] = static_cast<std::uint8_t>(i + 1);
   return n;
 }
 

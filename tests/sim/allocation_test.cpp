@@ -20,7 +20,7 @@ struct Scene {
 
 // Connections that ended with the allocation that failed.
 struct Ends {
-  unsigned refused = 0;       // there was no object for one that begins, or no buffer to cut a segment
+  unsigned refused = 0;       // there was no object for one that begins
   unsigned for_a_flight = 0;  // of which there are enough for all: a broken invariant
 };
 
