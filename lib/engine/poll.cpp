@@ -86,6 +86,7 @@ unsigned Engine::receive_handoffs() {
 }
 
 unsigned Engine::fire_alarms() {
+  ctx_.handshakes_crowded = handshaking_ > settings_.handshakes / 2;
   return wheel_.advance(ctx_.now, limits::kAlarmsPerTurn, [this](Alarm& alarm) {
     switch (static_cast<tcp::AlarmKind>(alarm.kind)) {
       case tcp::AlarmKind::connection:

@@ -56,6 +56,7 @@ struct Context {
   SipKey secret;  // per process: ISNs (RFC 6528), timestamp offsets
   Timeouts timeouts;
   std::uint32_t window_limit;                // bytes a window may offer now; shrinks as buffers run out
+  bool handshakes_crowded = false;           // more are open than half of those that may be
   bool buffers_scarce = false;               // nothing is kept that is not in order, or not read
   std::uint32_t checksum_offload_ports = 0;  // bit p: port p writes TCP and IPv4 checksums itself
   Pool<Flight> flights{1U << 16};            // at least one per connection and session

@@ -116,7 +116,11 @@ void Connection::retransmit_timeout(Context& ctx) {
                             true};
   if (backoffs_ < 255) ++backoffs_;
   if (!synchronised()) {
-    syn_due_ = true;
+    // In a crowd most have never sent the SYN that they are said to have: who is silent after a second answer
+    // gets no third, unless it asks.
+    const bool enough = state_ == State::syn_received && ctx.handshakes_crowded && backoffs_ > 1;
+    syn_due_ = !enough;
+    if (enough) set_timer(ctx, SendTimer::retransmit, ctx.now + rtt_.rto(backoffs_));
     return;
   }
   suspect_black_hole(ctx);

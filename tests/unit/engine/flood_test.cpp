@@ -80,6 +80,22 @@ class Flood : public LabTest {
   }
 };
 
+// Long before cookies are needed: what comes from nobody draws fewer answers.
+TEST_F(Flood, CrowdedHandshakesRepeatTheirAnswerOnce) {
+  for (const unsigned open : {kHandshakes / 2, kHandshakes / 2 + 1}) {
+    Lab& l = flooded();
+    fill(l, open);
+    l.world.run_for(9s);
+    Remote& c = l.remote(1, 20000);
+    c.say({.flags = S, .seq = 0});  // it asks again
+    l.world.run_for(2s);
+    const bool crowded = open > kHandshakes / 2;
+    EXPECT_EQ(l.gateway->counter(Counter::tcp_retransmitted_segments), open * (crowded ? 1U : 3U) + 1)
+        << open;
+    EXPECT_EQ(l.gateway->engine().use().pairs, 0U) << "all timed out";
+  }
+}
+
 TEST_F(Flood, PlainClientsAreServed) {
   for (const bool stamps : {false, true}) {
     Lab& l = flooded();
