@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -59,8 +60,13 @@ class Report {
 };
 
 void say(bool json, const char* format, auto... values) {
-  std::fprintf(json ? stderr : stdout, format, values...);
-  std::fflush(json ? stderr : stdout);
+  std::FILE* out = json ? stderr : stdout;
+  if constexpr (sizeof...(values) == 0) {
+    std::fputs(format, out);
+  } else {
+    std::fprintf(out, format, values...);
+  }
+  std::fflush(out);
 }
 
 void measure_bulk(const Bench& bench, bool json, bool headline, Report& report) {
@@ -90,6 +96,28 @@ void measure_churn(const Bench& bench, bool json, Report& report) {
     say(json, "  %-52s %12.0f %27.0f   %.1f frames in\n", join ? "MPTCP with one join" : "MPTCP, one subflow",
         r.cycles_per_connection, rate, r.frames_per_connection);
     report.whole(join ? "cps_per_core_join" : "cps_per_core", rate);
+  }
+}
+
+void measure_hostile(const Bench& bench, bool json, Report& report) {
+  struct Kind {
+    Hostile kind;
+    const char* key;
+    const char* text;
+  };
+  static constexpr std::array kKinds{
+      Kind{Hostile::syn, "syn", "SYN, answered by a cookie"},
+      Kind{Hostile::syn_mptcp, "syn_mptcp", "SYN with MP_CAPABLE, answered by a cookie"},
+      Kind{Hostile::join, "join", "SYN with MP_JOIN and a random token"},
+      Kind{Hostile::stray, "stray", "ACK of no connection"},
+      Kind{Hostile::outside, "outside", "data outside of the window"},
+      Kind{Hostile::pieces, "pieces", "single bytes in random order behind a hole"},
+  };
+  say(json, "Hostile packets                                          cycles/packet\n");
+  for (const Kind& k : kKinds) {
+    const double cycles = run_hostile(bench, k.kind);
+    say(json, "  %-52s %12.0f\n", k.text, cycles);
+    report.whole(std::string("cycles_per_hostile_") + k.key, cycles);
   }
 }
 
@@ -151,6 +179,7 @@ int run(const Options& options, const char* program) {
   if (wanted("idle")) measure_idle(bench, options.json, options.sessions, report);
   if (wanted("bulk")) measure_bulk(bench, options.json, options.headline, report);
   if (wanted("cps")) measure_churn(bench, options.json, report);
+  if (wanted("hostile")) measure_hostile(bench, options.json, report);
   if (wanted("sizes")) list_sizes(options.json, report);
   report.number("tsc_ghz", bench.tsc_hz / 1e9);
   if (options.json) std::printf("%s\n", report.json().dump().c_str());
@@ -170,7 +199,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 1023));
   app.add_option("--sessions", options.sessions, "idle sessions to hold")->check(CLI::Range(1, 80000));
   app.add_option("parts", options.parts, "what to measure (default: all)")
-      ->check(CLI::IsMember({"bulk", "cps", "idle", "sizes"}));
+      ->check(CLI::IsMember({"bulk", "cps", "hostile", "idle", "sizes"}));
   CLI11_PARSE(app, argc, argv);
   try {
     return braid::perf::run(options, argv[0]);

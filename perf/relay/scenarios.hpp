@@ -50,4 +50,16 @@ struct IdleResult {
 };
 IdleResult run_idle(const Bench& bench, std::uint32_t sessions);
 
+// What somebody may send who wants to cost much.
+enum class Hostile : std::uint8_t {
+  syn,        // from random addresses, beyond all handshakes that may be open
+  syn_mptcp,  // the same with MP_CAPABLE
+  join,       // MP_JOIN with a random token
+  stray,      // an ACK of no connection
+  outside,    // on a connection of its own: data far outside of the window
+  pieces,     // the same: single bytes in random order behind a hole
+};
+// Cycles per packet.
+double run_hostile(const Bench& bench, Hostile kind);
+
 }  // namespace braid::perf

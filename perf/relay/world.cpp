@@ -82,7 +82,7 @@ void World::start() {
   s.buffers = buffers_;
   s.buffer_count = buffer_count_;
   s.connections = settings_.connections;
-  s.handshakes = settings_.connections;
+  s.handshakes = settings_.handshakes != 0 ? settings_.handshakes : settings_.connections;
   s.timeouts.time_wait = settings_.time_wait;
   s.secret = {0x0123456789abcdefULL, 0xfedcba9876543210ULL};
   s.checksum_offload_ports = settings_.offload ? 1U << kClients | 1U << kServers : 0;

@@ -53,6 +53,7 @@ class Loop final : public engine::Io {
 
 struct WorldSettings {
   std::uint32_t connections = 64;  // relayed connections at most
+  std::uint32_t handshakes = 0;    // clients in handshake at most; 0: as connections
   unsigned burst = 32;             // frames per port and turn
   bool offload = false;            // ports check and write checksums
   unsigned servers = 1;            // of the one upstream
