@@ -39,10 +39,10 @@ void Connection::note_congestion_mark(Context& ctx, const TcpFrame& f) {
 // Once per window: what was sent before the last answer says nothing new (6.1.2).
 void Connection::hear_congestion_echo(Context& ctx, const TcpFrame& f) {
   if (!ecn_on_ || !f.has(wire::kEce) || flight_ == &Flight::none()) return;
+  flight_->resumed.on_mark();
   if (flight_->recovery != Recovery::open || !after(f.ack, flight_->ecn_point)) return;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
-  flight_->resumed.on_mark();
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   flight_->ecn_point = snd_nxt_;
   flight_->undo.possible = false;  // the mark stands, whatever comes of a loss before it

@@ -9,6 +9,7 @@
 namespace braid::kit {
 namespace {
 
+using stats::Counter;
 using tcp::DeliveryRate;
 using tcp::HyStart;
 using tcp::Prr;
@@ -218,6 +219,47 @@ TEST_F(Window, HalvesWithEveryTimeoutOfIdleTime) {
   EXPECT_EQ(burst(60), open / 4 / 1460);
   world_->run_for(60s);
   EXPECT_EQ(burst(60), 10U);
+}
+
+class Resuming : public TcpTest {
+ protected:
+  // Of ten segments on the way the first is missing.
+  static Options three_sacked(const Remote& c) {
+    return [&c](wire::OptionBuffer& o) {
+      const wire::SackBlock b{SubSeq(c.initial_of_peer() + 1461), SubSeq(c.initial_of_peer() + 1 + 4 * 1460)};
+      o.sack({&b, 1});
+    };
+  }
+};
+
+TEST_F(Resuming, EndsWhenTheRetransmissionIsLostToo) {
+  Remote& c = served({.send = 1'000'000, .finish = false});
+  c.skip();
+  world_->run_for(1ms);
+  c.say({.ack = 1, .options = three_sacked(c)});
+  world_->run_for(20ms);
+  EXPECT_TRUE(connection(c).flight().resumed.on());
+  world_->run_for(3s);
+  EXPECT_GE(count(Counter::tcp_timeouts), 1U);
+  EXPECT_FALSE(connection(c).flight().resumed.on());
+}
+
+TEST_F(Resuming, NotWhereAMarkComesWithTheLoss) {
+  host_->listen(80, {.send = 1'000'000, .finish = false});
+  Remote& c = client();
+  c.say(
+      {.flags = static_cast<std::uint8_t>(S | wire::kEce | wire::kCwr), .options = [](wire::OptionBuffer& o) {
+         o.mss(1460);
+         o.sack_permitted();
+       }});
+  ASSERT_TRUE(c.next(1ms)->has(wire::kEce));
+  c.say({});
+  world_->run_for(1ms);
+  c.skip();
+  c.say({.flags = static_cast<std::uint8_t>(A | wire::kEce), .ack = 1, .options = three_sacked(c)});
+  world_->run_for(20ms);
+  EXPECT_EQ(count(Counter::tcp_fast_recoveries), 1U);
+  EXPECT_FALSE(connection(c).flight().resumed.on());
 }
 
 }  // namespace
