@@ -183,6 +183,7 @@ void Session::subflow_heard(Context& ctx, Subflow& sf) {
     --reinject_pending_;
   }
   touch_all(ctx);
+  addresses_changed(ctx);
 }
 
 // There is reason to think that a path is gone, and others are left: it is asked, and nothing new goes there

@@ -12,10 +12,12 @@ constexpr Duration kTold = engine::Presence::kMoment + 10ms;  // by then session
 class MptcpAddresses : public MptcpRules {
  protected:
   // One address is announced, the gateway's own on the second access link.
-  Lab& announcing() {
-    return scripted([](relay::Settings& r, engine::Settings&) {
-      r.listeners[0].announce_addresses = {Endpoint{Ip::v4(0xc6120201), 0}};
-    });
+  Lab& announcing(const Plan& server = {.echo = true}) {
+    return scripted(
+        [](relay::Settings& r, engine::Settings&) {
+          r.listeners[0].announce_addresses = {Endpoint{Ip::v4(0xc6120201), 0}};
+        },
+        server);
   }
   Remote& join_announced(MpClient& m) {
     Remote& j = m.half_join(1, {lab().own_ip(1), kListenPort});
@@ -106,6 +108,33 @@ TEST_F(MptcpAddresses, OfTheOnlyPathIsToldWhenThereIsAnother) {
   Remote& back = m.half_join(0, l.listener(), 3);
   back.say({.options = m.join_third()});
   EXPECT_EQ(heard(m, back, 1s), "-1") << "beside the DATA_ACK of the fourth ACK";
+}
+
+// None is live when the address goes.
+TEST_F(MptcpAddresses, PathHeardAgainIsToldWhatWentMeanwhile) {
+  Lab& l = announcing({.finish = false});
+  MpClient m(l);
+  Remote& c = m.connect();
+  EXPECT_EQ(heard(m, c, 1s), "+1");
+  join_announced(m);
+  l.world.run_for(100ms);
+  App& server = *l.server_host().accepted().at(0);
+  const auto send = [&] {
+    server.plan().send += 1000;
+    server.touch(l.server_host().context());
+  };
+  l.access(0).cut();
+  send();  // silence on whichever path carries it
+  l.world.run_for(5s);
+  l.set_link(1, false);
+  l.world.run_for(5s);
+  EXPECT_EQ(l.gateway->counter(Counter::mptcp_remove_addr_sent), 0U);
+  l.access(0).uncut();
+  c.skip();
+  c.say({.ack = 1 + 1000, .options = m.ack(1000)});
+  l.world.run_for(kTold);
+  c.say({.ack = 1 + 1000, .options = m.ack(1000)});
+  EXPECT_EQ(heard(m, c, 2s), "-1");
 }
 
 // 3.4.2-7: REMOVE_ADDR would end it at the client.
