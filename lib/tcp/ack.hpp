@@ -12,7 +12,8 @@ struct Connection::Ack {
   std::uint32_t rtt_us = 0;       // of the latest transmission among them; 0: none usable
   SubSeq highest;                 // end of the highest newly SACKed, if `sacked`
   bool sacked = false;
-  bool repeated = false;   // something among them was sent more than once
+  bool timed_out = false;  // it ends a silence for which a time-out has passed
+  bool repeated = false;   // something among them was sent again by a time-out
   bool duplicate = false;  // one more duplicate ACK of a peer without SACK
 };
 

@@ -15,9 +15,14 @@ void Connection::note_delivery(Context& ctx, Segment& s, Ack& a) {
   const std::uint32_t rtt = micros(ctx.now) - s.sent_us;
   const bool again = s.is(Segment::kRetransmitted);
   // Karn (RFC 6298 3); the last one noted was sent last. What arrived before a path fell silent, and is heard
-  // of only now, with what was sent again to find out, measures the silence.
-  a.repeated |= again;
-  a.rtt_us = a.repeated || s.is(Segment::kLost) ? 0 : std::max(rtt, 1U);
+  // of only now, with what a time-out sent again, measures the silence. After a mere probe it may as well be
+  // the peer's delay, and the next probe is to wait for it.
+  a.repeated |= again && a.timed_out;
+  if (a.repeated) {
+    a.rtt_us = 0;
+  } else if (!again && !s.is(Segment::kLost)) {
+    a.rtt_us = std::max(rtt, 1U);
+  }
   if (again && rtt < rtt_.min()) return;  // most likely the ACK of an earlier transmission
   if (!again && sack_on_ && before(s.end(), flight_->high_sacked) && !s.is(Segment::kSacked))
     reordering_ = true;
