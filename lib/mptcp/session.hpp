@@ -84,6 +84,7 @@ class Session final : public tcp::Stream, public Alarm {
   [[nodiscard]] std::uint32_t kept() const override;
   [[nodiscard]] std::uint32_t round_trip() const override;
   [[nodiscard]] bool several_paths() const override { return subflow_count() > 1; }
+  void hold_back(bool full) override { full_ = full; }
   void shutdown(Context& ctx) override;
   [[nodiscard]] bool our_end_acknowledged() const override;
   void abort(Context& ctx) override;
@@ -195,7 +196,6 @@ class Session final : public tcp::Stream, public Alarm {
   bool schedule_reinjections(Context& ctx);
   bool schedule_new(Context& ctx);
   void help_slow_path(Context& ctx);
-  [[nodiscard]] bool waits_for_hole() const;
   bool reinject(Context& ctx, Segment& s);
   unsigned views(std::span<PathView> out, const Segment* s) const;
   bool give(Context& ctx, Subflow& sf, Segment& s);
@@ -233,7 +233,8 @@ class Session final : public tcp::Stream, public Alarm {
   // Small ones first: they fill what the bases leave of a word.
   Phase phase_ = Phase::handshake;
   Failure failure_ = Failure::none;
-  tcp::CongestionKind congestion_ = tcp::CongestionKind::cubic;
+  tcp::CongestionKind congestion_ : 7 = tcp::CongestionKind::cubic;
+  bool full_ : 1 = false;  // the user has no room to write more
   std::uint8_t retries_ = 0;
   static constexpr std::uint8_t kNoAddress = 0xff;
   std::uint8_t announcing_ = kNoAddress;  // index of the announcement under way

@@ -192,8 +192,7 @@ void Session::schedule(Context& ctx) {
   bool room = true;
   if (reinject_pending_ != 0) room = schedule_reinjections(ctx);
   if (room && unsent_ != nullptr) room = schedule_new(ctx);
-  if (room && phase_ == Phase::running && (unsent_ != nullptr || fin_wanted_ || waits_for_hole()))
-    help_slow_path(ctx);
+  if (room && phase_ == Phase::running && (unsent_ != nullptr || fin_wanted_ || full_)) help_slow_path(ctx);
   if (fin_wanted_ && !fin_sent_ && unsent_ == nullptr) send_data_fin(ctx);
   // Whatever holds it back, a lost window update among it, must not hold it for ever (RFC 9293 3.8.6.1).
   if (unsent_ != nullptr && phase_ == Phase::running && !retry_due_.set())
@@ -245,17 +244,9 @@ bool Session::schedule_new(Context& ctx) {
   return unsent_ == nullptr;
 }
 
-// Most of what the peer has not acknowledged lies behind a hole: it fills the buffers that new data need.
-bool Session::waits_for_hole() const {
-  std::uint32_t under_way = 0;
-  for (const Subflow* sf : subflows_)
-    if (sf != nullptr) under_way += sf->in_flight();
-  return write_end_ - snd_una_ > 2 * std::int64_t{under_way};
-}
-
 // Nothing new can be sent, for want of window or buffers or at the end of the stream, and what the peer waits
 // for sits on a slow path: copies go on a faster one that has room (Raiciu et al., NSDI 2012, 4.2), so that
-// two paths are seldom slower than the better one. Each segment is helped once.
+// two paths are seldom slower than the better one. Each segment is helped once by each path.
 void Session::help_slow_path(Context& ctx) {
   const Subflow* fastest = nullptr;
   std::uint32_t slowest_us = 0;

@@ -369,13 +369,19 @@ void Subflow::on_send_room(Context& ctx) {
 }
 
 // While a queue keeps the path's narrowest place busy, what comes is what it carries; else it may carry more.
-void Subflow::on_rate(std::uint32_t rate) {
-  const bool queue = rtt().srtt() >= rtt().min() + std::max(rtt().min() / 4, 2000U);
-  rate_ = queue && rate_ != 0 ? (3 * rate_ + rate) / 4 : std::max(rate_, rate);
+// `limited`: by the window; what an application sends is no measure of a path. Neither is jitter of a queue.
+void Subflow::on_rate(std::uint32_t rate, bool limited) {
+  const bool queue = rtt().srtt() >= rtt().min() + std::max(rtt().min() / 4, 2000U) + 2 * rtt().var();
+  if (!queue || !limited) {
+    if (rate_ != 0) rate_ = std::max(rate_, rate);
+  } else {
+    rate_ = rate_ != 0 ? (3 * rate_ + rate + 2) / 4 : rate;
+  }
 }
 
 std::uint32_t Subflow::next_rtt() const {
-  if (rate_ == 0) return rtt().srtt();
+  if (!rtt().known()) return 0;
+  if (rate_ == 0) return bytes_ahead() != 0 ? rtt().srtt() : rtt().min();
   const std::uint64_t us = std::uint64_t{bytes_ahead()} * 1000 / rate_;
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(us, rtt().min(), tcp::Rtt::kMaxRto));
 }

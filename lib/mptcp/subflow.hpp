@@ -106,7 +106,7 @@ class Subflow final : public tcp::Connection {
   void on_split(Segment& s, Segment& rest) override;
   void on_unqueued(Context& ctx, Segment& s) override;
   void on_send_room(Context& ctx) override;
-  void on_rate(std::uint32_t rate) override;
+  void on_rate(std::uint32_t rate, bool limited) override;
   void on_silence(Context& ctx) override;
   void on_closed(Context& ctx, Failure why) override;
   void before_output(Context& ctx) override;

@@ -123,6 +123,7 @@ bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   const std::uint32_t buffer = std::min(host_.settings().buffer, sizing.limit());
   bool& paused = up ? paused_up_ : paused_down_;
   const bool full = to.unfreed() - to.kept() >= (paused ? buffer / 2 : buffer - buffer / 8);
+  if (full != paused) to.hold_back(full);
   if (full && !paused) ctx.count(up ? Counter::relay_paused_up : Counter::relay_paused_down);
   paused = full;
   return true;

@@ -20,6 +20,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
   }
   Ack a;
   a.flight_before = in_flight();
+  a.timed_out = flight_->recovery == Recovery::timeout;
   const SubSeq una_before = snd_una_;
   const std::uint32_t window_before = snd_wnd_;
   update_window(ctx, f);
@@ -73,7 +74,7 @@ bool Connection::receive_ack(Context& ctx, const wire::TcpFrame& f) {
 void Connection::measure_rate(const Context& ctx, const Ack& a) {
   DeliveryRate& delivery = flight_->delivery;
   if (!delivery.on_ack(ctx.now, a.delivered, rtt_.srtt(), snd_una_, snd_nxt_)) return;
-  on_rate(delivery.latest());
+  on_rate(delivery.latest(), cwnd_limited_);
   const bool grows = cc_.cwnd < cc_.ssthresh || flight_->resumed.on();
   if (grows && cwnd_limited_ && flight_->recovery == Recovery::open)
     flight_->resumed.on_round(delivery.latest());

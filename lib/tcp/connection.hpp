@@ -208,8 +208,9 @@ class Connection : public Alarm, public TouchHook {
   virtual void on_unqueued(Context& ctx, Segment& s) = 0;
   // Window or congestion window opened, or everything sent was acknowledged.
   virtual void on_send_room(Context&) {}
-  // A round trip has ended that delivered so many bytes per millisecond.
-  virtual void on_rate(std::uint32_t /*rate*/) {}
+  // A round trip has ended that delivered so many bytes per millisecond; `limited`: the window let out no
+  // more.
+  virtual void on_rate(std::uint32_t /*rate*/, bool /*limited*/) {}
   // Nothing was heard for a probe or retransmission time-out while data was in flight.
   virtual void on_silence(Context&) {}
   virtual void on_time_wait(Context&) {}

@@ -63,6 +63,8 @@ class Stream {
   [[nodiscard]] virtual std::uint32_t round_trip() const = 0;
   // More than one path carries it.
   [[nodiscard]] virtual bool several_paths() const { return false; }
+  // Whether the user has no room to write more, whatever it has.
+  virtual void hold_back(bool /*full*/) {}
   // Ends our direction after everything written. Idempotent.
   virtual void shutdown(Context& ctx) = 0;
   // Everything written and the end of our direction were acknowledged.
