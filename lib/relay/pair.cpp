@@ -113,20 +113,29 @@ bool Pair::move(Context& ctx, Stream& from, Stream& to, bool up) {
   }
   if (freed != 0) active_ = ctx.now;  // slow as it may be, it moves
   tcp::SegmentQueue& queue = from.inbox();
-  if (queue.empty()) return false;
+  const bool moved = !queue.empty();
+  if (moved) write(ctx, queue, to, up);
+  if (moved || freed != 0) note_room(ctx, to, up);
+  return moved;
+}
+
+void Pair::write(Context& ctx, tcp::SegmentQueue& queue, Stream& to, bool up) {
   std::uint32_t bytes = 0;
   for (const tcp::Segment* s = queue.front(); s != nullptr; s = s->next) bytes += s->length;
   to.write(ctx, queue);
   count_buffered(ctx, bytes);
   (up ? bytes_up_ : bytes_down_) += bytes;
   ctx.count(up ? Counter::relay_bytes_up : Counter::relay_bytes_down, bytes);
-  const std::uint32_t buffer = std::min(host_.settings().buffer, sizing.limit());
+}
+
+// Whether the direction is held back by its buffer: it was full, and half of that has not gone yet.
+void Pair::note_room(Context& ctx, Stream& to, bool up) {
+  const std::uint32_t buffer = std::min(host_.settings().buffer, (up ? up_ : down_).limit());
   bool& paused = up ? paused_up_ : paused_down_;
   const bool full = to.unfreed() - to.kept() >= (paused ? buffer / 2 : buffer - buffer / 8);
   if (full != paused) to.hold_back(full);
   if (full && !paused) ctx.count(up ? Counter::relay_paused_up : Counter::relay_paused_down);
   paused = full;
-  return true;
 }
 
 void Pair::run_data(Context& ctx) {

@@ -66,6 +66,8 @@ class Pair final : public tcp::StreamUser, public Alarm, public tcp::TouchHook {
   void run_connecting(Context& ctx);
   void run_data(Context& ctx);
   bool move(Context& ctx, Stream& from, Stream& to, bool up);
+  void write(Context& ctx, tcp::SegmentQueue& queue, Stream& to, bool up);
+  void note_room(Context& ctx, Stream& to, bool up);
   void size_buffer(Context& ctx, Stream& from, Stream& to, RightSizing& sizing, std::uint32_t freed);
   static void count_buffered(Context& ctx, std::int64_t bytes);
   void check_ends(Context& ctx);
