@@ -369,10 +369,9 @@ void Subflow::on_send_room(Context& ctx) {
 }
 
 // While a queue keeps the path's narrowest place busy, what comes is what it carries; else it may carry more.
-// `limited`: by the window; what an application sends is no measure of a path. Neither is jitter of a queue.
+// `limited`: by the window; what an application sends is no measure of a path.
 void Subflow::on_rate(std::uint32_t rate, bool limited) {
-  const bool queue = rtt().srtt() >= rtt().min() + std::max(rtt().min() / 4, 2000U) + 2 * rtt().var();
-  if (!queue || !limited) {
+  if (!limited || !rtt().shows_queue()) {
     if (rate_ != 0) rate_ = std::max(rate_, rate);
   } else {
     rate_ = rate_ != 0 ? (3 * rate_ + rate + 2) / 4 : rate;

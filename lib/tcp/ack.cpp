@@ -92,7 +92,7 @@ void Connection::grow_window(const Context& ctx, const Ack& a) {
     acked = flight_->hystart.on_ack(acked, a.rtt_us, snd_una_, snd_nxt_, mss_, ends);
     if (ends) {
       cc_.ssthresh = cc_.cwnd;
-      flight_->resumed.on_delay(sees_queue());
+      flight_->resumed.on_delay(rtt_.shows_queue());
     }
   }
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), a.flight_before, cwnd_limited_};
@@ -179,7 +179,7 @@ void Connection::enter_recovery(Context& ctx) {
   retransmit_first_ = true;
   const CongestionView view{ctx.now, mss_, rtt_.srtt(), static_cast<std::uint32_t>(snd_nxt_ - snd_una_),
                             true};
-  flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, sees_queue());
+  flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, rtt_.shows_queue());
   congestion_control(congestion_).on_loss(cc_, flight_->growth, view);
   cc_.cwnd = in_flight();  // the first retransmission goes all the same, the others as acknowledgements come
   ctx.count(Counter::tcp_fast_recoveries);

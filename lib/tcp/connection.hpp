@@ -279,9 +279,6 @@ class Connection : public Alarm, public TouchHook {
   void note_delivery(Context& ctx, Segment& s, Ack& a);
   void detect_losses(Context& ctx, Ack& a);
   void measure_rate(const Context& ctx, const Ack& a);
-  [[nodiscard]] bool sees_queue() const {
-    return rtt_.srtt() >= rtt_.min() + std::max(rtt_.min() / 2, 4000U);
-  }
   void grow_window(const Context& ctx, const Ack& a);
   void reduce_window(const Ack& a, bool more_lost);
   bool rack_losses(Context& ctx);

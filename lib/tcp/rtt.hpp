@@ -32,6 +32,11 @@ class Rtt {
   [[nodiscard]] std::uint32_t srtt() const { return srtt_; }  // 0: no sample yet
   [[nodiscard]] std::uint32_t var() const { return var_; }
   [[nodiscard]] std::uint32_t min() const { return min_; }  // 2^32-1: no sample yet
+  // Whether they show that something queues on the path. The least one may be rarer than a wandering delay
+  // lets seem, so what they vary by does not count.
+  [[nodiscard]] bool shows_queue() const {
+    return known() && srtt_ >= min_ + std::max(min_ / 4, 2000U) + 2 * var_;
+  }
 
   // Time-out before the `backoffs`-th doubling (5.5).
   [[nodiscard]] Duration rto(unsigned backoffs = 0) const {

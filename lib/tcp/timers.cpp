@@ -128,7 +128,7 @@ void Connection::retransmit_timeout(Context& ctx) {
   if (flight_->recovery != Recovery::timeout) {
     if (flight_->recovery == Recovery::fast)
       cc_.cwnd = std::max(cc_.cwnd, cc_.ssthresh);  // what it came down to
-    flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, sees_queue());
+    flight_->resumed.on_loss(cc_.cwnd, cc_.cwnd < cc_.ssthresh, rtt_.shows_queue());
     congestion_control(congestion_).on_timeout(cc_, flight_->growth, view);
   } else {
     cc_.cwnd = mss_;

@@ -19,6 +19,12 @@ class MptcpAddresses : public MptcpRules {
         },
         server);
   }
+  // A session that has heard of it.
+  static Remote& connected(MpClient& m) {
+    Remote& c = m.connect();
+    EXPECT_EQ(heard(m, c, 1s), "+1");
+    return c;
+  }
   Remote& join_announced(MpClient& m) {
     Remote& j = m.half_join(1, {lab().own_ip(1), kListenPort});
     m.join_ack(j);
@@ -47,8 +53,7 @@ TEST_F(MptcpAddresses, GoneIsToldOnTheRemainingPathAndBackIsAnnounced) {
   Lab& l = announcing();
   ASSERT_EQ(l.own_ip(1), Ip::v4(0xc6120201));
   MpClient m(l);
-  Remote& c = m.connect();
-  EXPECT_EQ(heard(m, c, 1s), "+1");
+  Remote& c = connected(m);
   Remote& j = join_announced(m);
   l.world.run_for(100ms);
   heard(m, c);
@@ -73,8 +78,7 @@ TEST_F(MptcpAddresses, GoneIsToldOnTheRemainingPathAndBackIsAnnounced) {
 TEST_F(MptcpAddresses, UnusedOneIsToldToo) {
   Lab& l = announcing();
   MpClient m(l);
-  Remote& c = m.connect();
-  EXPECT_EQ(heard(m, c, 1s), "+1");
+  Remote& c = connected(m);
   l.set_link(1, false);
   l.world.run_for(kTold);
   EXPECT_EQ(heard(m, c), "-1");
@@ -95,8 +99,7 @@ TEST_F(MptcpAddresses, GoneFromTheBeginningIsNotAnnouncedBeforeItComes) {
 TEST_F(MptcpAddresses, OfTheOnlyPathIsToldWhenThereIsAnother) {
   Lab& l = announcing();
   MpClient m(l);
-  Remote& c = m.connect();
-  EXPECT_EQ(heard(m, c, 1s), "+1");
+  Remote& c = connected(m);
   Remote& j = join_announced(m);
   c.say({.flags = R});
   l.world.run_for(100ms);
@@ -114,8 +117,7 @@ TEST_F(MptcpAddresses, OfTheOnlyPathIsToldWhenThereIsAnother) {
 TEST_F(MptcpAddresses, PathHeardAgainIsToldWhatWentMeanwhile) {
   Lab& l = announcing({.finish = false});
   MpClient m(l);
-  Remote& c = m.connect();
-  EXPECT_EQ(heard(m, c, 1s), "+1");
+  Remote& c = connected(m);
   join_announced(m);
   l.world.run_for(100ms);
   App& server = *l.server_host().accepted().at(0);
@@ -141,8 +143,7 @@ TEST_F(MptcpAddresses, PathHeardAgainIsToldWhatWentMeanwhile) {
 TEST_F(MptcpAddresses, LivePathIsNotGivenUpWhateverTheLinkSays) {
   Lab& l = announcing();
   MpClient m(l);
-  Remote& c = m.connect();
-  EXPECT_EQ(heard(m, c, 1s), "+1");
+  Remote& c = connected(m);
   Remote& j = join_announced(m);
   l.set_link(1, false);
   l.access(1).uncut();

@@ -59,6 +59,19 @@ TEST(Rtt, FirstSampleAndSmoothing) {
   EXPECT_EQ(r.min(), 100'000U);
 }
 
+TEST(Rtt, AQueueShowsAndJitterDoesNot) {
+  Rtt r;
+  EXPECT_FALSE(r.shows_queue()) << "nothing is known";
+  for (int i = 0; i < 50; ++i) r.sample(i % 2 == 0 ? 40'000 : 60'000);
+  EXPECT_FALSE(r.shows_queue());
+  for (int i = 0; i < 50; ++i) r.sample(100'000);
+  EXPECT_TRUE(r.shows_queue());
+  Rtt lan;
+  lan.sample(100);
+  for (int i = 0; i < 50; ++i) lan.sample(1900);
+  EXPECT_FALSE(lan.shows_queue()) << "2 ms at least";
+}
+
 TEST(Rtt, TimeoutHasFloorBackoffAndCeiling) {
   Rtt r;
   for (int i = 0; i < 100; ++i) r.sample(100);
